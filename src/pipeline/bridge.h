@@ -1,0 +1,83 @@
+/* bridge - one OpenFlow switch: what a frame meets between its way in and its ways out.
+ *
+ * Shape.      A 'backer' joins one datapath and the bridges that share it (all of one datapath_type); patch ports lead from bridge to bridge
+ *             inside a translation.  A bridge is told its complete configuration, compares, and publishes an immutable snapshot.
+ * Threads.    Configuration on the control thread.  Translation on any lane, over the snapshot, inside an RCU section.
+ * Lifetime.   A snapshot is one arena, dropped whole after a grace period.
+ */
+#ifndef PIPELINE_BRIDGE_H
+#define PIPELINE_BRIDGE_H 1
+
+#include "datapath/datapath.h"
+#include "l2/fdb.h"
+#include "l2/vlan.h"
+
+#define OFPORT_LOCAL 0xfffffffeu
+#define OFPORT_IN_PORT 0xfffffff8u
+#define OFPORT_MAX 0xff00u /* numbers of real ports are below (OpenFlow 1.0's space, which the field keeps) */
+
+struct backer;
+struct bridge;
+
+struct backer *backer_new(struct loop *,
+                          const char *type); /* "netdev", "system", "dummy": the datapath is type@ovs-type */
+void backer_free(struct backer *);           /* its bridges must be gone */
+struct datapath *backer_datapath(struct backer *);
+const char *backer_type(const struct backer *);
+
+struct bridge_port_config {
+    ofport number;
+    const char *name;
+    dpport dp; /* DPPORT_NONE for patch ports, and while the device is not there */
+    const char
+        *patch_peer; /* name of the port at the other end, in any bridge of this backer; NULL: not a patch port */
+    bool may_flood;  /* OFPPC_NO_FLOOD is not set */
+    bool may_receive, may_forward; /* OFPPC_NO_RECV, OFPPC_NO_FWD are not set */
+    bool is_up;                    /* administratively and by link: a port that is down is sent nothing */
+};
+
+/* What the database calls Port: one or several (bond) members that act as one. */
+struct bridge_bundle_config {
+    const char *name;
+    const ofport *members;
+    size_t n_members;
+    ofport active; /* the member frames leave by (bonds: the active one); OFPORT_NONE: none may */
+    struct vlan_port vlan;
+    bool is_protected;
+};
+
+enum fail_mode { FAIL_STANDALONE, FAIL_SECURE };
+
+struct bridge_config {
+    const char *name;
+    uint64_t datapath_id;
+    struct mac hwaddr;
+    enum fail_mode fail_mode;
+    bool has_controller;
+    bool forward_bpdu;
+    span mac_aging_time;
+    size_t mac_table_size;
+    uint64_t flood_vlans[VLAN_BITMAP_WORDS]; /* VLANs that flood without learning */
+    const struct bridge_port_config *ports;
+    size_t n_ports;
+    const struct bridge_bundle_config *bundles;
+    size_t n_bundles;
+};
+
+struct bridge *bridge_new(struct backer *, const char *name);
+void bridge_free(struct bridge *);
+/* Takes a complete configuration (copied).  -EINVAL with 'why' and nothing changed when it contradicts itself. */
+int bridge_configure(struct bridge *, const struct bridge_config *, struct why *);
+struct fdb *bridge_fdb(struct bridge *);
+const char *bridge_name(const struct bridge *);
+struct bridge *bridge_find(const char *name);                       /* among all backers; control thread */
+ofport bridge_port_number(const struct bridge *, const char *port); /* OFPORT_NONE: no such port */
+const char *bridge_port_name(const struct bridge *, ofport);        /* NULL: no such port */
+
+/* Ages MAC entries, revises what moved.  Returns when to call again. */
+instant backer_run(struct backer *, instant now);
+
+/* The unixctl commands of this room: fdb/ *, ofproto/trace, ofproto/list, revalidator/ *, upcall/ *, dpif/ *. */
+void pipeline_register_commands(void);
+
+#endif
