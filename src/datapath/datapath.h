@@ -18,7 +18,6 @@
 #include "datapath/action.h"
 #include "datapath/version.h"
 #include "device/device.h"
-#include "io/loop.h"
 
 struct datapath;
 

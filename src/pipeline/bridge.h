@@ -77,7 +77,4 @@ const char *bridge_port_name(const struct bridge *, ofport);        /* NULL: no 
 /* Ages MAC entries, revises what moved.  Returns when to call again. */
 instant backer_run(struct backer *, instant now);
 
-/* The unixctl commands of this room: fdb/ *, ofproto/trace, ofproto/list, revalidator/ *, upcall/ *, dpif/ *. */
-void pipeline_register_commands(void);
-
 #endif
