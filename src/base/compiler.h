@@ -19,19 +19,18 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *) (void *) ((char *) (ptr) -offsetof(type, member)))
-#define MIN(a, b)                                                                                                      \
+/* Each argument is evaluated once; the names are unique per use, so that uses may nest. */
+#define MIN(a, b) PICK_(a, b, <, PASTE(pick_a_, __COUNTER__), PASTE(pick_b_, __COUNTER__))
+#define MAX(a, b) PICK_(a, b, >, PASTE(pick_a_, __COUNTER__), PASTE(pick_b_, __COUNTER__))
+#define PICK_(a, b, op, first, second)                                                                                 \
     ({                                                                                                                 \
-        __typeof__(a) min_a_ = (a);                                                                                    \
-        __typeof__(b) min_b_ = (b);                                                                                    \
-        min_a_ < min_b_ ? min_a_ : min_b_;                                                                             \
-    })
-#define MAX(a, b)                                                                                                      \
-    ({                                                                                                                 \
-        __typeof__(a) max_a_ = (a);                                                                                    \
-        __typeof__(b) max_b_ = (b);                                                                                    \
-        max_a_ > max_b_ ? max_a_ : max_b_;                                                                             \
+        __typeof__(a) first = (a);                                                                                     \
+        __typeof__(b) second = (b);                                                                                    \
+        first op second ? first : second;                                                                              \
     })
 #define ROUND_UP(x, to) (((x) + (to) -1) / (to) * (to))
 #define DIV_ROUND_UP(x, by) (((x) + (by) -1) / (by))
