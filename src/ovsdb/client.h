@@ -27,14 +27,11 @@
 #include "base/vec.h"
 #include "base/why.h"
 #include "io/loop.h"
-#include <jansson.h>
+#include "ovsdb/schema.h"
 
 struct client;
 struct crow;
 struct ctxn;
-struct schema; /* ovsdb/schema.h */
-struct uuid;   /* ovsdb/atom.h */
-struct value;  /* ovsdb/value.h */
 
 typedef VEC(struct crow *) crows; /* vec_fini() when done */
 
@@ -70,8 +67,9 @@ enum client_want {
 };
 void client_want(struct client *, const char *table, const char *column, enum client_want);
 void client_want_all(struct client *, const char *table); /* each column of the schema, once it is known */
-/* Only rows that satisfy the condition: an array of clauses as RFC 7047 "where" has them, any of which suffices.  Takes the reference. */
-void client_want_rows(struct client *, const char *table, json_t *condition);
+/* Only rows that satisfy the condition: JSON text, an array of clauses as RFC 7047 "where" has them, any of which suffices; NULL: all
+ * rows.  A server that cannot select sends them all. */
+void client_want_rows(struct client *, const char *table, const char *condition);
 /* Speeds up client_find_str() and client_find_ref() for this column. */
 void client_index(struct client *, const char *table, const char *column);
 
@@ -112,7 +110,7 @@ const char *crow_table(const struct crow *);
 struct client *crow_client(const struct crow *);
 
 /* Values.  'otherwise' is the answer for an empty set; of a set or map the first element (by order) counts. */
-const struct value *crow_value(const struct crow *, const char *column); /* never NULL */
+const struct datum *crow_value(const struct crow *, const char *column); /* never NULL */
 bool crow_is_empty(const struct crow *, const char *column);
 const char *crow_str(const struct crow *, const char *column); /* NULL when empty */
 int64_t crow_int(const struct crow *, const char *column, int64_t otherwise);
@@ -197,7 +195,7 @@ struct crow *ctxn_insert_as(struct ctxn *, const char *table, const struct uuid 
 void ctxn_delete(struct ctxn *, struct crow *);
 
 /* Setting a value the row already has is left out of the request. */
-void ctxn_set(struct ctxn *, struct crow *, const char *column, const struct value *); /* copies */
+void ctxn_set(struct ctxn *, struct crow *, const char *column, const struct datum *); /* copies */
 void ctxn_set_str(struct ctxn *, struct crow *, const char *column, const char *);     /* NULL: the empty set */
 void ctxn_set_int(struct ctxn *, struct crow *, const char *column, int64_t);
 void ctxn_set_bool(struct ctxn *, struct crow *, const char *column, bool);
@@ -218,9 +216,9 @@ void ctxn_add_ref(struct ctxn *, struct crow *, const char *column, const struct
 void ctxn_del_ref(struct ctxn *, struct crow *, const char *column, const struct crow *);
 void ctxn_put_key(struct ctxn *, struct crow *, const char *column, const char *key, const char *value);
 void ctxn_del_key(struct ctxn *, struct crow *, const char *column, const char *key);
-void ctxn_add(struct ctxn *, struct crow *, const char *column, const struct value *); /* elements to insert; copies */
+void ctxn_add(struct ctxn *, struct crow *, const char *column, const struct datum *); /* elements to insert; copies */
 void ctxn_del(struct ctxn *, struct crow *, const char *column,
-              const struct value *); /* elements, of maps also keys alone, to remove */
+              const struct datum *); /* elements, of maps also keys alone, to remove */
 
 /* The commit succeeds only if the column still has the value seen here (else: try again). */
 void ctxn_verify(struct ctxn *, const struct crow *, const char *column);
