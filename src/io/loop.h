@@ -11,6 +11,7 @@
 #define IO_LOOP_H 1
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/own.h"
 #include "base/why.h"
 #include <uv.h>
@@ -39,8 +40,9 @@ struct timer {
     struct loop *loop;
     void (*fn)(void *aux);
     void *aux;
-    instant due;   /* INSTANT_NEVER: not set */
-    size_t heap_i; /* loop.c */
+    instant due;       /* INSTANT_NEVER: not set */
+    uint64_t sequence; /* loop.c: of two due at the same moment the one set first runs first */
+    size_t heap_i;     /* loop.c */
 };
 void timer_init(struct timer *, struct loop *, void (*fn)(void *aux), void *aux);
 void timer_set(struct timer *, instant);
@@ -52,12 +54,14 @@ struct task {
     struct loop *loop;
     void (*fn)(void *aux);
     void *aux;
-    struct task *next;
-    bool is_queued;
+    struct list link; /* to itself: not queued */
 };
 void task_init(struct task *, struct loop *, void (*fn)(void *aux), void *aux);
 void task_soon(struct task *);
+/* The same, but at the end of this turn, before the loop sleeps: for who collects work, like a stream its output. */
+void task_at_end(struct task *);
 void task_cancel(struct task *);
+bool task_is_queued(const struct task *);
 
 /* Watches a descriptor that libuv does not own.  events: UV_READABLE | UV_WRITABLE; 0 pauses. */
 struct watch;
@@ -70,5 +74,26 @@ void loop_on_signal(struct loop *, int signum, void (*fn)(void *aux), void *aux)
 
 /* From any thread: fn(aux) runs once on the loop, soon. */
 void loop_call_from(struct loop *, void (*fn)(void *aux), void *aux);
+
+/* Is a warp going on?  There is one at a time. */
+bool loop_is_warping(const struct loop *);
+
+/* What lives on the loop without an owner who would close it in time (connections, mostly): loop_free() evicts the
+ * guests that are left, the newest first.  evict() must end in loop_guest_leave(). */
+struct loop_guest {
+    struct list link;
+    void (*evict)(struct loop_guest *);
+};
+void loop_guest_enter(struct loop *, struct loop_guest *, void (*evict)(struct loop_guest *));
+void loop_guest_leave(struct loop_guest *);
+
+/* free(p) when no callback of this turn can be using it any more. */
+void loop_free_later(struct loop *, void *p);
+/* Memory for one read, shared by all of the loop: valid until the callback returns. */
+#define LOOP_SCRATCH 65536
+char *loop_scratch(struct loop *);
+
+/* Registers time/stop and time/warp as commands (io/unixctl.h): for programs in test mode. */
+void loop_register_time_commands(struct loop *);
 
 #endif
