@@ -15,7 +15,7 @@ void *
 arena_grow_(struct arena *a, size_t n)
 {
     size_t size = a->chunk ? MIN(a->chunk->size * 2, CHUNK_MAX) : CHUNK_MIN;
-    size = MAX(MAX(size, CHUNK_MIN), n + sizeof(struct arena_chunk));
+    size = MAX(size, n + sizeof(struct arena_chunk));
     struct arena_chunk *c = xmalloc(size);
     c->older = a->chunk;
     c->size = size;

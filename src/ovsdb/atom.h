@@ -46,6 +46,9 @@ void symtab_fini(struct symtab *);
 struct symbol *symtab_find(const struct symtab *, const char *name);
 struct symbol *symtab_get(struct symtab *, const char *name); /* makes it, with a fresh UUID, if it is new */
 
+/* An <id> of RFC 7047: letters, digits and _, no digit first. */
+bool id_is_valid(const char *);
+
 /* RFC 7047 <atom>.  The string stays borrowed from 'v'.  symtab NULL: named-uuid is refused. */
 struct dberr *atom_from_json(const struct jv *v, enum atom_type, struct symtab *, union atom *) MUST_CHECK;
 void atom_add_json(struct text *, const union atom *, enum atom_type);

@@ -51,8 +51,6 @@ struct table_schema *schema_table(const struct schema *, const char *name);
 const struct column *table_column(const struct table_schema *, const char *name); /* knows _uuid and _version too */
 bool schema_equal(const struct schema *, const struct schema *);                  /* what clients can see of it */
 bool version_is_valid(const char *);
-/* An <id> of RFC 7047: letters, digits and _, no digit first. */
-bool id_is_valid(const char *);
 
 /* A JSON array of distinct column names; NULL: all columns.  The caller frees set->at. */
 struct dberr *column_set_from_json(const struct jv *, const struct table_schema *, struct column_set *) MUST_CHECK;
