@@ -266,13 +266,15 @@ parse_arp(struct packet *p, struct cursor *c, struct key *k)
 }
 
 static void
-parse_mpls(struct cursor *c, struct key *k)
+parse_mpls(struct packet *p, struct cursor *c, struct key *k)
 {
+    size_t begin = c->at - p->data;
     for (int i = 0; i < KEY_MPLS; i++) {
-        const void *p = cur_take(c, 4);
-        if (!p)
+        const void *lse = cur_take(c, 4);
+        if (!lse)
             return;
-        memcpy(&k->mpls[i], p, 4);
+        p->l3_ofs = begin;
+        memcpy(&k->mpls[i], lse, 4);
         if (k->mpls[i] & be32_of(0x100)) /* bottom of the stack */
             return;
     }
@@ -363,7 +365,7 @@ key_parse(struct packet *p, unsigned max_vlans, struct key *k)
         break;
     case ETHERTYPE_MPLS_UC:
     case ETHERTYPE_MPLS_MC:
-        parse_mpls(&c, k);
+        parse_mpls(p, &c, k);
         break;
     case ETHERTYPE_NSH:
         parse_nsh(p, &c, k);

@@ -215,6 +215,7 @@ twin_rest(struct twin *t, size_t o, unsigned type, struct key *k, struct packet 
         break;
     case 0x8847:
     case 0x8848:
+        p->l3_ofs = has(t, o, 4) ? o : 0;
         for (int i = 0; i < 3 && has(t, o, 4); i++, o += 4) {
             TAKE(k->mpls[i], o);
             if (t->b[o + 2] & 1)

@@ -62,7 +62,7 @@ struct packet {
     uint32_t hash;   /* of the flow, 0: not known yet */
     uint16_t l2_len; /* Ethernet header with its tags; set by key_parse() */
     uint16_t l4_ofs; /* from data; 0: none or unknown */
-    uint16_t l3_ofs; /* from data; 0: none or unknown */
+    uint16_t l3_ofs; /* from data: IP, ARP, NSH header or MPLS stack, if it is whole; 0: none or unknown */
     uint8_t stage;   /* times it went around (recirculation) */
     uint8_t pad_;
     struct offload offload;

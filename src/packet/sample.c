@@ -233,3 +233,69 @@ sample_frame(struct dice *d, int how, uint8_t frame[SAMPLE_MAX])
         hurt(&o);
     return o.n;
 }
+
+struct packet *
+sample_packet(struct packet_pool *pool, const uint8_t *frame, size_t n, size_t head)
+{
+    if (!head || head >= n)
+        return packet_from(pool, frame, n);
+    struct packet *p = packet_from(pool, frame, head);
+    p->tail = packet_tail_new(pool);
+    p->tail_len = n - head;
+    p->len = n;
+    memcpy(p->tail->bytes, frame + head, n - head);
+    return p;
+}
+
+static bool
+l4_sum_holds(const uint8_t *l4, size_t n, uint8_t proto, const uint8_t *addrs, size_t addrs_len)
+{
+    uint32_t sum = proto + n;
+    for (size_t i = 0; i < addrs_len; i += 2)
+        sum += load_be16(addrs + i);
+    switch (proto) {
+    case PROTO_ICMP:
+    case PROTO_IGMP:
+        return n < 8 || !sum16(l4, n, 0);
+    case PROTO_UDP:
+        return n < 8 || !load_be16(l4 + 6) || !sum16(l4, n, sum);
+    case PROTO_TCP:
+        return n < 20 || !sum16(l4, n, sum);
+    case PROTO_ICMP6:
+        return n < 8 || addrs_len == 8 || !sum16(l4, n, sum);
+    }
+    return true;
+}
+
+bool
+sample_sums_hold(const uint8_t *f, size_t n)
+{
+    size_t o = 14;
+    while (load_be16(f + o - 2) == ETHERTYPE_CVLAN || load_be16(f + o - 2) == ETHERTYPE_SVLAN)
+        o += 4;
+    const uint8_t *h = f + o;
+    switch (load_be16(h - 2)) {
+    case ETHERTYPE_IP4: {
+        size_t words = h[0] & 15, tot = load_be16(h + 2);
+        if (sum16(h, words * 4, 0))
+            return false;
+        return load_be16(h + 6) & 0x3fff || l4_sum_holds(h + words * 4, tot - words * 4, h[9], h + 12, 8);
+    }
+    case ETHERTYPE_IP6: {
+        size_t len = load_be16(h + 4), at = 40;
+        uint8_t next = h[6];
+        uint8_t dst[32];
+        memcpy(dst, h + 8, 32);
+        while (next == PROTO_HOPOPTS || next == PROTO_DSTOPTS || next == PROTO_ROUTING || next == PROTO_AH ||
+               next == PROTO_FRAGMENT) {
+            if (next == PROTO_FRAGMENT && load_be16(h + at + 2) & 0xfff9)
+                return true;
+            size_t step = next == PROTO_AH ? (h[at + 1] + 2) * 4 : next == PROTO_FRAGMENT ? 8 : (h[at + 1] + 1) * 8;
+            next = h[at];
+            at += step;
+        }
+        return l4_sum_holds(h + at, 40 + len - at, next, dst, 32);
+    }
+    }
+    return true;
+}

@@ -15,4 +15,10 @@ enum { SAMPLE_SANE = 0, SAMPLE_HURT = 1 };
 /* Writes a frame and returns its length.  SAMPLE_SANE: all lengths and checksums are right. */
 size_t sample_frame(struct dice *, int how, uint8_t frame[SAMPLE_MAX]);
 
+/* Bytes of any kind and length in a pool's packet that is cut between chunk and tail at 'head' (0: as packet_from() does it). */
+struct packet *sample_packet(struct packet_pool *, const uint8_t *frame, size_t n, size_t head);
+
+/* Every checksum in the frame, computed slowly and anew, is right (those of fragments and of unknown protocols are not looked at). */
+bool sample_sums_hold(const uint8_t *frame, size_t n);
+
 #endif
