@@ -1,0 +1,301 @@
+/* vswitch - the loop around reconcile: what wakes it, when it may work, and when it must not.
+ *
+ *     state              why                                            what runs            what is written
+ *     waiting            no replica yet, or no lock                     nothing new          nothing
+ *     working            replica whole, lock ours                       what the rows say    everything that differs
+ *     line down          was working; the server is gone                as before            nothing; all of it after return
+ *     standing aside     another switch holds the lock                  nothing              nothing
+ */
+#include "switch/model.h"
+#include "base/coverage.h"
+#include "base/log.h"
+#include <string.h>
+
+LOG_MODULE(vswitch)
+
+#define SECOND seconds(1)
+
+void
+vswitch_kick(struct vswitch *v)
+{
+    task_soon(&v->sync);
+}
+
+static void hurry_for_bonds(struct vswitch *);
+
+/* ---- Marking what changed. ---- */
+
+static void
+mark_bridge(struct vswitch *v, const struct uuid *row)
+{
+    struct vbridge *b;
+    VBRIDGE_FOR(b, v)
+    if (uuid_eq(&b->row, row))
+        b->row_changed = b->is_dirty = true;
+}
+
+static void
+mark_changes(struct vswitch *v)
+{
+    v->root_changed |= client_has_changes(v->db, "Open_vSwitch");
+    CLIENT_FOR_CHANGED(row, v->db, "Bridge")
+    mark_bridge(v, crow_uuid(row));
+    CLIENT_FOR_CHANGED(row, v->db, "Port")
+    {
+        struct vbundle *u = vbundle_find(v, crow_uuid(row));
+        if (u)
+            u->row_changed = u->bridge->is_dirty = true;
+    }
+    CLIENT_FOR_CHANGED(row, v->db, "Interface")
+    {
+        struct vport *p = vport_find(v, crow_uuid(row));
+        if (p)
+            p->row_changed = p->bundle->bridge->is_dirty = true;
+    }
+}
+
+/* ---- Working. ---- */
+
+void
+vswitch_reconcile(struct vswitch *v)
+{
+    struct vbridge *b;
+
+    root_reconcile(v);
+    VBRIDGE_FOR(b, v)
+    if (b->is_dirty)
+        vbridge_let_go(b);
+    VBRIDGE_FOR(b, v)
+    if (b->is_dirty)
+        vbridge_make(b);
+}
+
+static void
+let_go_of_everything(struct vswitch *v, bool cleanup)
+{
+    struct vbridge *b;
+    VBRIDGE_FOR(b, v)
+    vbridge_free(b, cleanup);
+}
+
+static void
+tell_up(struct vswitch *v)
+{
+    if (v->was_up)
+        return;
+    v->was_up = true;
+    if (v->options.is_up)
+        v->options.is_up(v->options.aux);
+}
+
+static void
+stand_aside(struct vswitch *v)
+{
+    if (!v->is_standing_aside)
+        log_info("another switch holds the database's lock; this one waits until it goes away");
+    v->is_standing_aside = true;
+    let_go_of_everything(v, false);
+    v->root_changed = true;
+    tell_up(v);
+}
+
+static void
+sync_now(void *aux)
+{
+    struct vswitch *v = aux;
+
+    if (v->is_stopping)
+        return;
+    if (client_is_lock_contended(v->db)) {
+        stand_aside(v);
+        return;
+    }
+    if (client_is_ready(v->db) && client_has_lock(v->db)) {
+        if (v->is_standing_aside)
+            log_info("the database's lock is ours");
+        v->is_standing_aside = false;
+        mark_changes(v);
+        vswitch_reconcile(v);
+        client_clear_changes(v->db);
+        hurry_for_bonds(v);
+        tell_up(v);
+    }
+    writer_run(v);
+}
+
+static void
+database_changed(void *aux)
+{
+    struct vswitch *v = aux;
+    bool is_connected = client_is_connected(v->db);
+
+    if (is_connected && !v->was_connected)
+        write_all(v);
+    v->was_connected = is_connected;
+    vswitch_kick(v);
+}
+
+/* ---- Time. ---- */
+
+static bool
+retry_ports(struct vbridge *b)
+{
+    bool any = false;
+    struct vport *p;
+
+    VPORT_FOR(p, b)
+    if (p->retry != RETRY_NEVER && vport_should_retry(p)) {
+        p->row_changed = any = true;
+    }
+    b->is_dirty |= any;
+    return any;
+}
+
+static void
+run_bonds(struct vbridge *b, instant now)
+{
+    bool changed = false;
+    for (size_t i = 0; i < b->bundles.n; i++)
+        changed |= vbundle_run_bond(b->bundles.at[i], now);
+    if (changed && b->run)
+        vbridge_publish(b);
+}
+
+static instant
+bonds_next(const struct vbridge *b)
+{
+    instant next = INSTANT_NEVER;
+    for (size_t i = 0; i < b->bundles.n; i++)
+        if (b->bundles.at[i]->is_bond)
+            next = instant_min(next, bond_next(&b->bundles.at[i]->bond));
+    return next;
+}
+
+/* The next tick may not come later than a bond's deadline. */
+static void
+hurry_for_bonds(struct vswitch *v)
+{
+    struct vbridge *b;
+    instant next = INSTANT_NEVER;
+
+    VBRIDGE_FOR(b, v)
+    next = instant_min(next, bonds_next(b));
+    if (instant_before(next, v->second.due))
+        timer_set(&v->second, next);
+}
+
+/* Ages, bonds, devices that have come: at least once a second, cheap when there is nothing to do. */
+static void
+tick(void *aux)
+{
+    struct vswitch *v = aux;
+    instant now = loop_now(v->loop), next = instant_add(now, SECOND);
+    struct vbridge *b;
+    bool any = false;
+
+    VBRIDGE_FOR(b, v)
+    {
+        run_bonds(b, now);
+        any |= retry_ports(b);
+        next = instant_min(next, bonds_next(b));
+    }
+    for (enum dp_type t = 0; t < DP_N; t++)
+        if (v->backers[t])
+            next = instant_min(next, backer_run(v->backers[t], now));
+    timer_set(&v->second, next);
+    if (any)
+        vswitch_kick(v);
+    else
+        writer_run(v);
+}
+
+static void
+statistics(void *aux)
+{
+    struct vswitch *v = aux;
+    v->statistics_due = true;
+    writer_run(v);
+    timer_set_in(&v->stats, v->stats_interval);
+}
+
+static void
+coverage_five_seconds(void *aux)
+{
+    struct vswitch *v = aux;
+    coverage_tick();
+    timer_set_in(&v->coverage, seconds(5));
+}
+
+/* ---- Life. ---- */
+
+static const struct client_ops client_ops = {.changed = database_changed};
+
+static void
+want_columns(struct client *db)
+{
+#define READ WANT_READ
+#define QUIET WANT_QUIET
+#define COLUMN(TABLE, NAME, HOW) client_want(db, #TABLE, #NAME, HOW);
+#include "switch/columns.def"
+#undef COLUMN
+#undef READ
+#undef QUIET
+}
+
+int
+vswitch_new(struct loop *loop, const struct vswitch_options *options, struct vswitch **vp, struct why *why)
+{
+    struct vswitch *v = xzalloc(sizeof *v);
+    const struct client_options db = {
+        .database = "Open_vSwitch", .track = true, .probe = seconds(0), .ops = &client_ops, .aux = v};
+
+    v->loop = loop;
+    v->options = *options;
+    v->stats_interval = seconds(5);
+    v->root_changed = true;
+    hmap_init(&v->bridges);
+    hmap_init(&v->bundles_by_row);
+    hmap_init(&v->ports_by_row);
+    hmap_init(&v->ports_by_name);
+    list_init(&v->ports_to_write);
+    task_init(&v->sync, loop, sync_now, v);
+    timer_init(&v->second, loop, tick, v);
+    timer_init(&v->stats, loop, statistics, v);
+    timer_init(&v->coverage, loop, coverage_five_seconds, v);
+    if (options->dummy)
+        device_enable_dummy(loop, *options->dummy ? options->dummy : NULL);
+
+    v->db = client_new(loop, &db);
+    want_columns(v->db);
+    client_set_lock(v->db, "ovs_vswitchd");
+    int err = client_start(v->db, options->database, why);
+    if (err) {
+        vswitch_free(v, false);
+        return err;
+    }
+    timer_set_in(&v->second, SECOND);
+    timer_set_in(&v->stats, v->stats_interval);
+    timer_set_in(&v->coverage, seconds(5));
+    *vp = v;
+    return 0;
+}
+
+void
+vswitch_free(struct vswitch *v, bool cleanup)
+{
+    if (!v)
+        return;
+    v->is_stopping = true;
+    let_go_of_everything(v, cleanup);
+    task_cancel(&v->sync);
+    timer_cancel(&v->second);
+    timer_cancel(&v->stats);
+    timer_cancel(&v->coverage);
+    client_free(v->db);
+    hmap_fini(&v->bridges);
+    hmap_fini(&v->bundles_by_row);
+    hmap_fini(&v->ports_by_row);
+    hmap_fini(&v->ports_by_name);
+    arena_fini(&v->scratch);
+    free(v);
+}
