@@ -49,6 +49,8 @@ struct warp {
 };
 #define WARP_PATIENCE 200
 
+#define NOT_FROZEN INT64_MIN
+
 struct loop {
     uv_loop_t uv;
     bool is_running; /* loop_run() */
@@ -60,6 +62,8 @@ struct loop {
     instant stopped_at;
     int64_t stopped_wall_ms;
     span warped;
+    _Atomic int64_t shared_shift_ns;  /* 'warped' for other threads */
+    _Atomic int64_t shared_frozen_ns; /* 'now' while stopped, for other threads; NOT_FROZEN otherwise */
     struct warp warp;
 
     VEC(struct timer *) heap;
@@ -97,6 +101,17 @@ read_clock(struct loop *l)
         l->now = instant_add(clock_now(), l->warped);
         l->wall_ms = clock_wall_ms() + span_ms(l->warped);
     }
+    atomic_store_explicit(&l->shared_shift_ns, l->warped.ns, memory_order_relaxed);
+    atomic_store_explicit(&l->shared_frozen_ns, l->is_stopped ? l->now.ns : NOT_FROZEN, memory_order_relaxed);
+}
+
+instant
+loop_now_from(const struct loop *l)
+{
+    int64_t frozen = atomic_load_explicit(&l->shared_frozen_ns, memory_order_relaxed);
+    if (unlikely(frozen != NOT_FROZEN))
+        return (instant){frozen};
+    return (instant){clock_now().ns + atomic_load_explicit(&l->shared_shift_ns, memory_order_relaxed)};
 }
 
 instant

@@ -4,7 +4,7 @@
  *          watch.  Work per turn is bounded: who has more to do asks for another turn (task_soon).
  * Time.    loop_now() is the only clock of the control side; it is read once per turn.  time/stop freezes it, time/warp moves
  *          it: timers then fire as if that time had passed.  loop_wall_ms() follows the same warps.
- * Threads. Everything here belongs to the thread that runs the loop, except loop_call_from() which any thread may use.
+ * Threads. Everything here belongs to the thread that runs the loop, except loop_call_from() and loop_now_from(), which any thread may use.
  * RCU.     With loop_use_rcu() the loop registers its thread, is quiescent each turn and offline while it sleeps.
  */
 #ifndef IO_LOOP_H
@@ -29,6 +29,8 @@ void loop_stop(struct loop *);            /* loop_run() returns after this turn 
 bool loop_turn(struct loop *, bool wait); /* one turn; false: nothing is left that could happen */
 
 instant loop_now(const struct loop *);
+/* The same clock, read now, by any thread: lanes. */
+instant loop_now_from(const struct loop *);
 int64_t loop_wall_ms(const struct loop *);
 void loop_time_stop(struct loop *);
 /* Moves a stopped clock on by 'total', in steps of 'step' (0: one step), running what comes due after each; then calls
