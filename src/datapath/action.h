@@ -11,7 +11,7 @@
 #include "base/text.h"
 
 enum act_op {
-#define ACT(ID, NAME) ACT_##ID,
+#define ACT(ID, WORD, TEXT) ACT_##ID,
 #include "datapath/actions.def"
     ACT_N
 };

@@ -54,6 +54,7 @@ void dp_free(struct datapath *); /* every port must be gone; joins the lanes */
 void dp_configure(struct datapath *, const struct dp_config *);
 struct versions *dp_versions(struct datapath *);
 const char *dp_name(const struct datapath *);
+const char *dp_type(const struct datapath *);
 
 /* Ports.  'want' is the number if it is free, DPPORT_NONE any.  After dp_port_del() returns no lane uses the device. */
 int dp_port_add(struct datapath *, struct device *, dpport want, dpport *port, struct why *);

@@ -1,0 +1,582 @@
+/* lane - see the header.
+ *
+ * Theory.  A turn serves every queue that had packets of late, one burst each, then some of the packets that wait for their first translation, then a
+ *          piece of the sweep if one is under way.  A queue that gave nothing leaves the active list and is found again by epoll.  With nothing
+ *          to do the lane looks at epoll without sleeping for 'spin', which is long after pauses that turned out short and goes
+ *          down to nothing when pauses are long: then it sleeps in the kernel, offline for RCU, and costs nothing.
+ * Burst.   Several short passes: keys, flows, groups, misses, send.  Hits are served before misses.  A miss that exceeds the time for misses
+ *          waits (waiting.h).
+ * Order.   Packets of one flow leave in the order they came: groups keep the order, and whoever has an elder waiting, waits too.
+ * Clock.   Read once per burst, and after each translation, whose time is rationed.
+ */
+#include "datapath/lane.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "packet/gso.h"
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+LOG_MODULE(lane)
+
+#define SPIN_MAX micros(50)
+#define LOOK_EVERY 8 /* turns between looks at epoll while busy */
+#define EVENTS 64
+#define WAKE UINT64_MAX
+#define SWEEP_CHUNK 512
+#define MISS_TIME_MAX micros(20) /* of a turn */
+#define WAITING_PER_TURN 64
+#define DEAD_MANY 4096
+
+static void
+count(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static void
+pause_cpu(void)
+{
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
+
+/* ---- a burst ---- */
+
+struct burst {
+    struct rxq *rxq;
+    struct cache_port *cp;
+    unsigned n;
+    struct packet *packets[BURST];
+    const struct key *keys[BURST];
+    struct flow *flows[BURST];
+};
+
+/* Bytes to keys; what cannot have a key is dropped. */
+static void
+burst_parse(struct lane *l, struct burst *b)
+{
+    dpport number = b->rxq->port->number;
+    unsigned vlans = dp_vlan_limit(l->dp), kept = 0;
+    for (unsigned i = 0; i < b->n; i++)
+        __builtin_prefetch(b->packets[i]->data);
+    for (unsigned i = 0; i < b->n; i++) {
+        struct packet *p = b->packets[i];
+        p->in_port = number;
+        if (unlikely(p->offload.flags || p->offload.gso_type) && !offload_is_sane(p)) {
+            exits_drop(&l->exits, p, DROP_RX_BAD_OFFLOAD);
+            continue;
+        }
+        if (unlikely(key_parse(p, vlans, &l->keys[kept]) < 0)) {
+            exits_drop(&l->exits, p, DROP_RX_RUNT);
+            continue;
+        }
+        b->keys[kept] = &l->keys[kept];
+        b->packets[kept++] = p;
+    }
+    b->n = kept;
+}
+
+static void
+flow_count(struct flow *f, uint64_t packets, uint64_t bytes, uint16_t tcp_flags, instant now)
+{
+    count(&f->packets, packets);
+    count(&f->bytes, bytes);
+    atomic_store_explicit(&f->used_ns, now.ns, memory_order_relaxed);
+    uint16_t seen = atomic_load_explicit(&f->tcp_flags, memory_order_relaxed);
+    if (tcp_flags & ~seen)
+        atomic_store_explicit(&f->tcp_flags, seen | tcp_flags, memory_order_relaxed);
+    f->met += f->met < 3;
+}
+
+/* Counts and acts for packets of one flow. */
+static void
+flow_act(struct lane *l, struct flow *f, struct packet *packets[], unsigned n)
+{
+    if (likely(f->out != DPPORT_NONE)) {
+        for (unsigned i = 0; i < n; i++)
+            exits_output(&l->exits, f->out, packets[i]);
+    } else {
+        struct flow_record *r = atomic_load_explicit(&f->record, memory_order_relaxed);
+        execute(&l->exits, r->actions, r->actions_len, DROP_RULE, packets, n);
+    }
+}
+
+/* The packets that stand at the indexes of 'chain' from 'first' on. */
+struct group {
+    struct flow *flow;
+    uint8_t first, last, n;
+    uint16_t tcp_flags;
+    uint32_t bytes;
+};
+
+/* Packets of one flow stand together: one count and one act per group. */
+static void
+groups_act(struct lane *l, struct burst *b)
+{
+    struct group groups[BURST];
+    uint8_t chain[BURST];
+    unsigned n_groups = 0;
+    uint32_t mark = (uint32_t) (++l->burst_no << 5);
+
+    for (unsigned i = 0; i < b->n; i++) {
+        struct flow *f = b->flows[i];
+        if (!f)
+            continue;
+        struct group *g = &groups[f->mark & 31];
+        if ((f->mark & ~31u) != mark || (f->mark & 31) >= n_groups || g->flow != f) {
+            f->mark = mark | n_groups;
+            g = &groups[n_groups++];
+            *g = (struct group){.flow = f, .first = i};
+        } else {
+            chain[g->last] = i;
+        }
+        g->last = i;
+        g->n++;
+        g->bytes += b->packets[i]->len;
+        g->tcp_flags |= b->keys[i]->tcp_flags;
+    }
+    for (unsigned i = 0; i < n_groups; i++) {
+        struct group *g = &groups[i];
+        struct packet *packets[BURST];
+        for (unsigned j = 0, at = g->first; j < g->n; j++, at = chain[at])
+            packets[j] = b->packets[at];
+        flow_count(g->flow, g->n, g->bytes, host16(g->tcp_flags), l->now);
+        flow_act(l, g->flow, packets, g->n);
+    }
+    count(&l->counters.batches, n_groups);
+}
+
+/* ---- misses ---- */
+
+/* Asks the pipeline, acts, keeps the flow. */
+static void
+translate(struct lane *l, struct cache_port *cp, const struct key *key, struct packet *p)
+{
+    struct verdict *v = &l->verdict;
+    uint32_t bytes = p->len;
+
+    actions_init(&v->actions);
+    memset(&v->mask, 0, sizeof v->mask);
+    v->credits = NULL;
+    v->may_cache = true;
+    v->drop = DROP_NO_RULE;
+    dp_translate(l->dp, key, p, l->now, v);
+    if (!v->actions.len)
+        actions_add(&v->actions, ACT_DROP, v->drop, NULL, 0);
+
+    struct flow *f = cache_add(&l->cache, cp, key, v, bytes, l->now);
+    if (f)
+        flow_count(f, 1, bytes, host16(key->tcp_flags), l->now);
+    execute(&l->exits, v->actions.bytes, v->actions.len, v->drop, &p, 1);
+    actions_fini(&v->actions);
+    count(&l->counters.translated, 1);
+    count(&l->cache.counters.misses, 1);
+}
+
+/* One packet: by its flow, if there is one by now, else by the pipeline.  True: it took a translation. */
+static bool
+serve_one(struct lane *l, struct cache_port *cp, const struct key *key, struct packet *p)
+{
+    struct flow *f;
+    cache_find(&l->cache, cp, &key, 1, &f);
+    if (!f) {
+        translate(l, cp, key, p);
+        return true;
+    }
+    flow_count(f, 1, p->len, host16(key->tcp_flags), l->now);
+    flow_act(l, f, &p, 1);
+    return false;
+}
+
+static void
+wait_in_line(struct lane *l, struct cache_port *cp, struct packet *p, uint32_t hash)
+{
+    if (waiting_put(&l->waiting, cp, p, hash)) {
+        count(&l->counters.waited, 1);
+    } else {
+        count(&l->counters.waiting_full, 1);
+        exits_drop(&l->exits, p, DROP_MISS_QUEUE_FULL);
+    }
+}
+
+/* Packets whose elders wait must wait too, hit or miss. */
+static void
+elders_first(struct lane *l, struct burst *b)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < b->n; i++) {
+        uint32_t hash = cache_exact_hash(&l->cache, b->cp, b->keys[i]);
+        if (waiting_has(b->cp, hash)) {
+            wait_in_line(l, b->cp, b->packets[i], hash);
+            continue;
+        }
+        b->packets[kept] = b->packets[i];
+        b->keys[kept] = b->keys[i];
+        b->flows[kept++] = b->flows[i];
+    }
+    b->n = kept;
+}
+
+static void
+misses_ask(struct lane *l, struct burst *b)
+{
+    instant until = instant_add(l->now, MISS_TIME_MAX), began = l->now;
+    for (unsigned i = 0; i < b->n; i++) {
+        if (b->flows[i])
+            continue;
+        if (!l->waiting.n && instant_before(l->now, until)) {
+            if (serve_one(l, b->cp, b->keys[i], b->packets[i]))
+                l->now = dp_now(l->dp);
+        } else {
+            wait_in_line(l, b->cp, b->packets[i], cache_exact_hash(&l->cache, b->cp, b->keys[i]));
+        }
+    }
+    count(&l->counters.miss_ns, instant_since(l->now, began).ns);
+}
+
+/* Serves those that wait, for as long as misses may take. */
+static void
+serve_waiting(struct lane *l, const struct ports *ports)
+{
+    struct cache_port *cp;
+    struct packet *p;
+    instant began = l->now = dp_now(l->dp), until = instant_add(began, MISS_TIME_MAX);
+    exits_begin(&l->exits, ports, l->now);
+    for (unsigned i = 0; i < WAITING_PER_TURN && instant_before(l->now, until); i++) {
+        p = waiting_take(&l->waiting, &cp);
+        if (!p)
+            break;
+        if (cp->is_gone) {
+            exits_drop(&l->exits, p, DROP_NO_ROUTE_TO_BRIDGE);
+            continue;
+        }
+        key_parse(p, dp_vlan_limit(l->dp), &l->keys[0]);
+        if (serve_one(l, cp, &l->keys[0], p))
+            l->now = dp_now(l->dp);
+    }
+    exits_flush(&l->exits);
+    count(&l->counters.miss_ns, instant_since(l->now, began).ns);
+}
+
+/* ---- queues ---- */
+
+static void
+learn_relevant(struct lane *l, struct rxq *rxq)
+{
+    if (!rxq->cp) {
+        rxq->cp = cache_port(&l->cache, rxq->port->number);
+        rxq->cp->is_gone = false;
+    }
+    const struct relevant *r = rcu_get(&rxq->port->relevant);
+    if (r && r->version != rxq->cp->relevant_version)
+        cache_port_relevant(&l->cache, rxq->cp, &r->mask, r->version);
+}
+
+/* One burst of a queue; returns how many packets there were. */
+static unsigned
+serve(struct lane *l, struct rxq *rxq, const struct ports *ports)
+{
+    struct burst b = {.rxq = rxq};
+    struct device *d = rxq->port->device;
+    unsigned n = b.n = d->class->receive(d, rxq->queue, l->pool, b.packets);
+    if (!n)
+        return 0;
+
+    instant began = l->now = dp_now(l->dp);
+    exits_begin(&l->exits, ports, l->now);
+    learn_relevant(l, rxq);
+    b.cp = rxq->cp;
+
+    burst_parse(l, &b);
+    cache_find(&l->cache, b.cp, b.keys, b.n, b.flows);
+    if (unlikely(l->waiting.n))
+        elders_first(l, &b);
+    groups_act(l, &b);
+    misses_ask(l, &b);
+    exits_flush(&l->exits);
+
+    count(&rxq->packets, n);
+    count(&l->counters.packets, n);
+    count(&l->counters.bursts, 1);
+    instant end = dp_now(l->dp);
+    count(&rxq->busy_ns, instant_since(end, began).ns);
+    count(&l->counters.busy_ns, instant_since(end, began).ns);
+    return n;
+}
+
+static void
+activate(struct lane *l, struct polls *polls, unsigned slot)
+{
+    struct rxq *rxq = slot < polls->n ? polls->at[slot] : NULL;
+    if (!rxq || rxq->is_active)
+        return;
+    rxq->is_active = true;
+    l->active[l->n_active++] = slot;
+}
+
+/* Another set of queues: begins with all of them active. */
+static void
+adopt_polls(struct lane *l, struct polls *polls)
+{
+    l->polls_version = polls->version;
+    if (polls->n > l->active_room) {
+        l->active_room = polls->n;
+        l->active = xrealloc(l->active, l->active_room * sizeof *l->active);
+    }
+    l->n_active = 0;
+    for (unsigned i = 0; i < polls->n; i++) {
+        if (polls->at[i])
+            polls->at[i]->is_active = false;
+        activate(l, polls, i);
+    }
+}
+
+static unsigned
+serve_active(struct lane *l, struct polls *polls, const struct ports *ports)
+{
+    unsigned total = 0, kept = 0;
+    for (unsigned i = 0; i < l->n_active; i++) {
+        struct rxq *rxq = polls->at[l->active[i]];
+        unsigned n = serve(l, rxq, ports);
+        total += n;
+        if (n)
+            l->active[kept++] = l->active[i];
+        else
+            rxq->is_active = false;
+    }
+    l->n_active = kept;
+    return total;
+}
+
+/* ---- rest ---- */
+
+/* Which queues have something?  'polls' NULL: the lane was offline, look it up again.  Returns how many descriptors were ready. */
+static int
+look(struct lane *l, struct polls *polls, int timeout_ms)
+{
+    struct epoll_event events[EVENTS];
+    int n;
+    if (timeout_ms) {
+        rcu_sleep_begin();
+        n = epoll_wait(l->epoll_fd, events, EVENTS, timeout_ms);
+        rcu_sleep_end();
+        polls = rcu_get(&l->polls);
+        if (polls->version != l->polls_version)
+            adopt_polls(l, polls);
+    } else {
+        n = epoll_wait(l->epoll_fd, events, EVENTS, 0);
+    }
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.u64 == WAKE) {
+            uint64_t ignored;
+            if (read(l->wake_fd, &ignored, sizeof ignored) < 0)
+                continue; /* someone was faster: nothing is lost, orders are looked at every turn */
+        } else {
+            activate(l, polls, events[i].data.u64);
+        }
+    }
+    return n;
+}
+
+/* Nothing to do: look again for a while, then sleep. */
+static void
+rest(struct lane *l, struct polls *polls)
+{
+    instant now = dp_now(l->dp);
+    if (instant_since(now, l->last_work).ns < l->spin.ns) {
+        if (!look(l, polls, 0))
+            pause_cpu();
+        count(&l->counters.idle_ns, instant_since(dp_now(l->dp), now).ns);
+        return;
+    }
+    look(l, NULL, -1);
+    span slept = instant_since(dp_now(l->dp), now);
+    count(&l->counters.sleeps, 1);
+    count(&l->counters.sleep_ns, slept.ns);
+    if (slept.ns < SPIN_MAX.ns * 2)
+        l->spin = SPIN_MAX;
+    else
+        l->spin.ns /= 2;
+}
+
+/* ---- the thread ---- */
+
+static void
+take_orders(struct lane *l, const struct ports *ports)
+{
+    struct sweep_order *o = &l->sweep;
+    if (l->cache.sweep_at || atomic_load_explicit(&o->asked, memory_order_acquire) == o->began)
+        return;
+    pthread_mutex_lock(&o->lock);
+    o->began = atomic_load_explicit(&o->asked, memory_order_relaxed);
+    for (struct cache_port *cp = l->cache.ports; cp; cp = cp->next)
+        cp->is_gone = cp->port >= ports->n || !ports->at[cp->port];
+    cache_sweep_begin(&l->cache, o->older_than, o->all);
+    o->older_than.ns = INT64_MIN;
+    o->all = false;
+    pthread_mutex_unlock(&o->lock);
+}
+
+static void
+sweep_some(struct lane *l)
+{
+    if (cache_sweep(&l->cache, SWEEP_CHUNK))
+        return;
+    struct sweep_order *o = &l->sweep;
+    pthread_mutex_lock(&o->lock);
+    o->finished = o->began;
+    pthread_cond_broadcast(&o->done);
+    pthread_mutex_unlock(&o->lock);
+}
+
+static void
+pin(const struct lane *l)
+{
+    if (l->cpu < 0)
+        return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(l->cpu, &set);
+    int err = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    if (err)
+        log_warn("lane %u: cannot run on processor %d: %s", l->index, l->cpu, strerror(err));
+}
+
+static void *
+lane_main(void *l_)
+{
+    struct lane *l = l_;
+    char name[16];
+    snprintf(name, sizeof name, "lane%u", l->index);
+    pthread_setname_np(pthread_self(), name);
+    pin(l);
+    rcu_register();
+    for (unsigned turn = 0; !atomic_load_explicit(&l->stop, memory_order_acquire); turn++) {
+        rcu_quiescent();
+        struct polls *polls = rcu_get(&l->polls);
+        const struct ports *ports = dp_ports(l->dp);
+        if (unlikely(polls->version != l->polls_version))
+            adopt_polls(l, polls);
+        take_orders(l, ports);
+
+        unsigned n = serve_active(l, polls, ports);
+        if (l->waiting.n)
+            serve_waiting(l, ports);
+        if (l->cache.sweep_at)
+            sweep_some(l);
+        if (unlikely(atomic_load_explicit(&l->cache.n_dead, memory_order_relaxed) > DEAD_MANY))
+            dp_reap_soon(l->dp);
+
+        count(&l->counters.turns, 1);
+        if (n) {
+            l->last_work = l->now;
+            count(&l->counters.busy_turns, 1);
+            if (turn % LOOK_EVERY == 0)
+                look(l, polls, 0);
+        } else if (!l->waiting.n && !l->cache.sweep_at && !l->n_active) {
+            rest(l, polls);
+        }
+    }
+    waiting_clear(&l->waiting);
+    rcu_unregister();
+    return NULL;
+}
+
+/* ---- control ---- */
+
+void
+lane_wake(struct lane *l)
+{
+    uint64_t one = 1;
+    if (write(l->wake_fd, &one, sizeof one) < 0 && errno != EAGAIN)
+        log_err("lane %u: cannot wake it: %s", l->index, strerror(errno));
+}
+
+void
+lane_set_polls(struct lane *l, struct polls *polls)
+{
+    struct polls *old = l->polls;
+    polls->version = old->version + 1;
+    rcu_publish(&l->polls, polls);
+    lane_wake(l);
+    rcu_wait();
+    free(old);
+}
+
+uint64_t
+lane_sweep_ask(struct lane *l, instant older_than, bool all)
+{
+    struct sweep_order *o = &l->sweep;
+    pthread_mutex_lock(&o->lock);
+    o->all |= all;
+    if (instant_before(o->older_than, older_than))
+        o->older_than = older_than;
+    uint64_t ticket = atomic_fetch_add_explicit(&o->asked, 1, memory_order_release) + 1;
+    pthread_mutex_unlock(&o->lock);
+    lane_wake(l);
+    return ticket;
+}
+
+void
+lane_sweep_wait(struct lane *l, uint64_t ticket)
+{
+    struct sweep_order *o = &l->sweep;
+    pthread_mutex_lock(&o->lock);
+    while (o->finished < ticket)
+        pthread_cond_wait(&o->done, &o->lock);
+    pthread_mutex_unlock(&o->lock);
+}
+
+struct lane *
+lane_new(struct datapath *dp, unsigned index, int cpu, unsigned flow_limit)
+{
+    struct lane *l = xzalloc_line(sizeof *l);
+    l->dp = dp;
+    l->index = index;
+    l->cpu = cpu;
+    l->spin = SPIN_MAX;
+    l->pool = packet_pool_new(LANE_CHUNKS, LANE_TAILS);
+    ASSERT(l->pool);
+    cache_init(&l->cache, index, dp_versions(dp), flow_limit);
+    exits_init(&l->exits, dp);
+    l->polls = xzalloc(sizeof *l->polls);
+    l->polls->version = 1;
+    pthread_mutex_init(&l->sweep.lock, NULL);
+    pthread_cond_init(&l->sweep.done, NULL);
+    l->sweep.older_than.ns = INT64_MIN;
+    l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ASSERT(l->epoll_fd >= 0 && l->wake_fd >= 0);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAKE};
+    ASSERT(!epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &event));
+    int err = pthread_create(&l->thread, NULL, lane_main, l);
+    ASSERT(!err);
+    return l;
+}
+
+void
+lane_stop(struct lane *l)
+{
+    atomic_store_explicit(&l->stop, true, memory_order_release);
+    lane_wake(l);
+    pthread_join(l->thread, NULL);
+    cache_fini(&l->cache);
+}
+
+void
+lane_free(struct lane *l)
+{
+    ASSERT(!cache_take_dead(&l->cache));
+    close(l->epoll_fd);
+    close(l->wake_fd);
+    pthread_mutex_destroy(&l->sweep.lock);
+    pthread_cond_destroy(&l->sweep.done);
+    packet_pool_free(l->pool);
+    free(l->polls);
+    free(l->active);
+    free(l);
+}
