@@ -29,16 +29,24 @@ bool fdb_configure(struct fdb *, size_t max, span max_age);
 typedef void fdb_changed(void *aux, uint16_t vlan, struct mac);
 void fdb_on_change(struct fdb *, fdb_changed *, void *aux);
 
-/* True if this is news (a new or a moved address); fdb_changed was called. 'gratuitous': a gratuitous ARP, which may move an address that was just
- * learned from a bond's other member. */
-bool fdb_learn(struct fdb *, struct mac, uint16_t vlan, ofport port, bool gratuitous, instant now);
+/* How an address was heard. */
+enum {
+    FDB_GRATUITOUS = 1, /* by a gratuitous ARP */
+    FDB_BOND = 2        /* at a bond: the ARP may be our own, reflected by the other switch */
+};
+/* True if this is news (a new or a moved address); fdb_changed was called.  A gratuitous ARP heard at a plain port locks the address there for
+ * five seconds against gratuitous ARPs heard at bonds. */
+bool fdb_learn(struct fdb *, struct mac, uint16_t vlan, ofport port, unsigned how, instant now);
 /* As learn, but nothing new: the address was heard at 'port' again (statistics of a flow).  False: it is not there any more or elsewhere. */
 bool fdb_refresh(struct fdb *, struct mac, uint16_t vlan, ofport port, instant when);
 /* OFPORT_NONE: flood. */
 ofport fdb_find(const struct fdb *, struct mac, uint16_t vlan, instant now);
 /* Would fdb_learn() change anything? */
-bool fdb_is_news(const struct fdb *, struct mac, uint16_t vlan, ofport port, instant now);
+bool fdb_is_news(const struct fdb *, struct mac, uint16_t vlan, ofport port, unsigned how, instant now);
+/* Is a gratuitous ARP's lock on this address? */
+bool fdb_is_locked(const struct fdb *, struct mac, uint16_t vlan, instant now);
 
+/* False: multicast, or the table is full of static entries. */
 bool fdb_add_static(struct fdb *, struct mac, uint16_t vlan, ofport port, instant now);
 bool fdb_remove(struct fdb *, struct mac, uint16_t vlan);     /* false: not there */
 void fdb_flush(struct fdb *);                                 /* all but static ones */
@@ -55,7 +63,7 @@ struct fdb_entry {
     bool is_static;
     span age; /* static: 0 */
 };
-/* Oldest news first, as fdb/show prints them. fn must not call the fdb. */
+/* Oldest first, as fdb/show prints them; static ones stand first. fn must not call the fdb. */
 void fdb_each(const struct fdb *, instant now, void (*fn)(void *aux, const struct fdb_entry *), void *aux);
 
 struct fdb_stats {
