@@ -31,17 +31,29 @@ struct vlan_port {
 struct vlan_place {
     uint16_t vid; /* the VLAN it belongs to */
     uint8_t pcp;
-    unsigned n_inner; /* tags that travel inside, untouched */
+    bool was_tagged; /* 'vid' or 'pcp' stood in a header */
+    be16 tpid;       /* of the header that says 'vid', where one is due */
+    uint8_t n_inner; /* tags that travel inside, untouched */
     struct vlan_tag inner[KEY_VLANS];
 };
 
-enum vlan_verdict { VLAN_OK, VLAN_BAD_TAGGED_ON_ACCESS, VLAN_BAD_NOT_MEMBER, VLAN_BAD_QINQ_TYPE };
+enum vlan_verdict {
+    VLAN_OK,
+    VLAN_BAD_TAGGED_ON_ACCESS, /* a VID on an access port, though it be the port's own */
+    VLAN_BAD_NOT_MEMBER,       /* the port does not trunk this VID */
+    VLAN_BAD_CUSTOMER          /* the tunnel port does not include this customer VLAN */
+};
 
+/* A tag that is not there has tpid 0. */
 enum vlan_verdict vlan_ingress(const struct vlan_port *, const struct vlan_tag tags[KEY_VLANS], struct vlan_place *);
 /* Does the port carry this VLAN at all? */
 bool vlan_carries(const struct vlan_port *, uint16_t vid);
 bool vlan_carries_place(const struct vlan_port *, const struct vlan_place *);
 /* The tags of the frame when it leaves; returns how many. */
 unsigned vlan_egress(const struct vlan_port *, const struct vlan_place *, struct vlan_tag tags[KEY_VLANS + 1]);
+
+/* What the answers of vlan_carries_place() and vlan_egress() hang on besides the VID, so that a cached flow can leave out the rest. */
+bool vlan_asks_inner(const struct vlan_port *, const struct vlan_place *);
+bool vlan_asks_pcp(const struct vlan_port *, const struct vlan_place *);
 
 #endif
