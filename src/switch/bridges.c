@@ -390,7 +390,6 @@ vbridge_make(struct vbridge *b)
     if (!row)
         return;
     coverage_inc(bridge_reconfigure);
-    b->v->n_reconfigurations++;
     start(b, row);
     if (b->row_changed) {
         make_bundles(b, row);

@@ -107,7 +107,9 @@ struct vswitch {
     instant write_not_before;
 
     bool was_up, was_connected, is_standing_aside, is_stopping;
-    uint64_t n_reconfigurations;
+    struct {
+        uint64_t average, most;
+    } flows[DP_N]; /* as upcall/show tells them */
 };
 
 #define VBRIDGE_FOR(b, v) HMAP_FOR (b, by_name, &(v)->bridges)
@@ -120,6 +122,8 @@ struct vswitch {
 /* Comes back soon to see what changed. */
 void vswitch_kick(struct vswitch *);
 void vswitch_reconcile(struct vswitch *); /* brings everything that is marked in agreement with its row */
+
+void vswitch_note_flows(struct vswitch *, enum dp_type, uint64_t now);
 
 /* types.c */
 bool dp_type_parse(const struct vswitch *, const char *text, enum dp_type *, struct why *);
@@ -169,6 +173,7 @@ bool vport_is_live(const struct vport *);                        /* part of the 
 bool vport_status(const struct vport *, struct device_status *); /* false: there is no device to ask */
 void vport_fail(struct vport *, enum retry, const char *sentence);
 bool vport_should_retry(const struct vport *);
+void vport_options_format(const struct vport *, struct text *); /* ": peer=p1" where there is something to say */
 
 /* writer.c: back to the database */
 void write_port(struct vport *);

@@ -177,6 +177,13 @@ vport_should_retry(const struct vport *p)
     }
 }
 
+void
+vport_options_format(const struct vport *p, struct text *t)
+{
+    if (p->peer)
+        text_addf(t, ": peer=%s", p->peer);
+}
+
 /* The device's status is another one: called by the device room. */
 static void
 device_changed(void *aux, struct device *device)

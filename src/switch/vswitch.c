@@ -184,6 +184,23 @@ hurry_for_bonds(struct vswitch *v)
         timer_set(&v->second, next);
 }
 
+void
+vswitch_note_flows(struct vswitch *v, enum dp_type type, uint64_t now)
+{
+    v->flows[type].most = MAX(v->flows[type].most, now);
+    v->flows[type].average = (v->flows[type].average + now) / 2;
+}
+
+static instant
+run_datapath(struct vswitch *v, enum dp_type type, instant now)
+{
+    struct dp_stats s;
+
+    dp_stats(backer_datapath(v->backers[type]), &s);
+    vswitch_note_flows(v, type, s.flows);
+    return backer_run(v->backers[type], now);
+}
+
 /* Ages, bonds, devices that have come: at least once a second, cheap when there is nothing to do. */
 static void
 tick(void *aux)
@@ -201,7 +218,7 @@ tick(void *aux)
     }
     for (enum dp_type t = 0; t < DP_N; t++)
         if (v->backers[t])
-            next = instant_min(next, backer_run(v->backers[t], now));
+            next = instant_min(next, run_datapath(v, t, now));
     timer_set(&v->second, next);
     if (any)
         vswitch_kick(v);

@@ -1,0 +1,110 @@
+/* netdev-dummy/receive and the clock of tests: frames that come by no wire, time that passes at a word.
+ *
+ * Only where --enable-dummy was given.  netdev-dummy/set-admin-state and the like belong to the device room, which registers them.
+ */
+#include "switch/commands.h"
+#include "datapath/flow_text.h"
+#include <errno.h>
+#include <string.h>
+
+#define FRAME_MAX 65536
+#define L7_DEFAULT 64 /* bytes behind the headers, as test suites expect */
+
+/* A frame in hex digits, or one that a flow describes; 'want_len' 0: as it comes.  Its length, or -errno. */
+static int
+make_frame(const struct vswitch *v, const struct vport *p, const char *text, size_t want_len, uint8_t *frame,
+           struct why *why)
+{
+    uint8_t l7[FRAME_MAX];
+    struct dp_names names = {v, p ? p->bundle->bridge->type : DP_DUMMY};
+    struct key key;
+
+    if (strspn(text, "0123456789abcdefABCDEF ") == strlen(text))
+        return hex_parse(text, frame, FRAME_MAX, why);
+    if (flow_parse(text, dp_port_named, &names, &key, NULL, why))
+        return -EINVAL;
+    for (size_t i = 0; i < sizeof l7; i++)
+        l7[i] = (uint8_t) i;
+    size_t l7_len = L7_DEFAULT;
+    if (want_len) {
+        int bare = frame_compose(&key, l7, 0, frame, FRAME_MAX);
+        l7_len = bare >= 0 && want_len > (size_t) bare ? want_len - bare : 0;
+    }
+    int len = frame_compose(&key, l7, MIN(l7_len, (size_t) FRAME_MAX - 256), frame, FRAME_MAX);
+    return len < 0 ? refuse(why, len, "no frame fits %s", text) : len;
+}
+
+static void
+receive(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+    const struct vswitch *v = aux;
+    struct device *device = device_dummy_find(argv[1]);
+    uint8_t *frame = xmalloc(FRAME_MAX);
+    struct why why;
+
+    if (!device) {
+        unixctl_fail(conn, "no such dummy netdev");
+        free(frame);
+        return;
+    }
+    for (int i = 2; i < argc; i++) {
+        size_t want_len = 0;
+        if (!strcmp(argv[i], "--qid") && i + 1 < argc) {
+            i++; /* our dummies have one queue */
+            continue;
+        }
+        const char *text = argv[i];
+        if (i + 2 < argc && !strcmp(argv[i + 1], "--len")) {
+            want_len = strtoul(argv[i + 2], NULL, 10);
+            i += 2;
+        }
+        int len = make_frame(v, vport_named(v, argv[1]), text, want_len, frame, &why);
+        if (len < 0) {
+            unixctl_fail(conn, why.text);
+            free(frame);
+            return;
+        }
+        device_dummy_inject(device, frame, len); /* a full queue counts as rx_dropped, as on any wire */
+    }
+    free(frame);
+    unixctl_reply(conn, NULL);
+}
+
+static void
+time_stop(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+    const struct vswitch *v = aux;
+    loop_time_stop(v->loop);
+    unixctl_reply(conn, NULL);
+}
+
+static void
+warped(void *aux)
+{
+    unixctl_reply(aux, "warped");
+}
+
+static void
+time_warp(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+    const struct vswitch *v = aux;
+    long long ms[2] = {0, 0};
+
+    for (int i = 1; i < argc; i++) {
+        char *end;
+        ms[i - 1] = strtoll(argv[i], &end, 10);
+        if (!*argv[i] || *end || ms[i - 1] <= 0 || ms[i - 1] > INT32_MAX) {
+            unixctl_fail(conn, "invalid MSECS");
+            return;
+        }
+    }
+    loop_time_warp(v->loop, millis(ms[0]), millis(ms[1]), warped, conn);
+}
+
+void
+commands_dummy(struct vswitch *v)
+{
+    unixctl_command("netdev-dummy/receive", "name [--qid queue_id] packet|flow [--len packet_len]", 2, 64, receive, v);
+    unixctl_command("time/stop", "", 0, 0, time_stop, v);
+    unixctl_command("time/warp", "[large_msecs] msecs", 1, 2, time_warp, v);
+}
