@@ -11,6 +11,11 @@ const char *const drop_sentences[DROP_N] = {
 #include "datapath/drops.def"
 };
 
+const char *const control_reason_names[CONTROL_N_REASONS] = {
+    [CONTROL_CFM] = "cfm", [CONTROL_BFD] = "bfd",   [CONTROL_LACP] = "lacp",
+    [CONTROL_STP] = "stp", [CONTROL_LLDP] = "lldp", [CONTROL_CONTROLLER] = "controller",
+};
+
 void
 actions_init(struct actions *a)
 {

@@ -9,6 +9,7 @@
 
 #include "packet/key.h"
 #include "base/text.h"
+#include "base/why.h"
 
 enum act_op {
 #define ACT(ID, WORD, TEXT) ACT_##ID,
@@ -47,6 +48,22 @@ act_next(const struct act *a)
 
 /* "push_vlan(vid=5,pcp=0),3,4" or "drop".  port_name may be NULL (numbers). */
 void actions_format(const void *bytes, size_t n, const char *(*port_name)(void *aux, dpport), void *aux, struct text *);
+
+/* Reads the same text; what is read is added to the actions, which are unchanged on refusal.  "drop" is no action at all. */
+int actions_parse(const char *, dpport (*port_by_name)(void *aux, const char *), void *aux, struct actions *,
+                  struct why *);
+
+/* Why a frame goes up: the argument of ACT_CONTROL. */
+enum control_reason {
+    CONTROL_CFM,
+    CONTROL_BFD,
+    CONTROL_LACP,
+    CONTROL_STP,
+    CONTROL_LLDP,
+    CONTROL_CONTROLLER,
+    CONTROL_N_REASONS
+};
+extern const char *const control_reason_names[CONTROL_N_REASONS];
 
 enum drop {
 #define DROP(ID, NAME, SENTENCE) DROP_##ID,

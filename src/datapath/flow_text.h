@@ -11,6 +11,9 @@
 /* Prints what the mask lets through (NULL: an exact key). */
 void flow_format(const struct key *, const struct key *mask, const char *(*port_name)(void *aux, dpport), void *aux,
                  struct text *);
+/* The same with everything that the mask hides, as value/mask (dump-flows -m). */
+void flow_format_verbose(const struct key *, const struct key *mask, const char *(*port_name)(void *aux, dpport),
+                         void *aux, struct text *);
 /* mask may be NULL (then "/mask" is refused). */
 int flow_parse(const char *, dpport (*port_by_name)(void *aux, const char *), void *aux, struct key *, struct key *mask,
                struct why *);
