@@ -64,12 +64,12 @@ struct netlink_ops {
  * netlink_link_*() by asking the kernel each time; 'loop' may then be NULL too. */
 int netlink_open(struct loop *, const struct netlink_ops *, void *aux, struct netlink **, struct why *);
 void netlink_close(struct netlink *); /* NULL is fine; fine inside callbacks */
-OWN(netlink);
 static inline void
 netlink_free(struct netlink *nl)
 {
     netlink_close(nl);
 }
+OWN(netlink);
 
 /* NULL: no such link. */
 const struct nl_link *netlink_link_by_name(struct netlink *, const char *name);

@@ -70,41 +70,9 @@ receive(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
     unixctl_reply(conn, NULL);
 }
 
-static void
-time_stop(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
-{
-    const struct vswitch *v = aux;
-    loop_time_stop(v->loop);
-    unixctl_reply(conn, NULL);
-}
-
-static void
-warped(void *aux)
-{
-    unixctl_reply(aux, "warped");
-}
-
-static void
-time_warp(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
-{
-    const struct vswitch *v = aux;
-    long long ms[2] = {0, 0};
-
-    for (int i = 1; i < argc; i++) {
-        char *end;
-        ms[i - 1] = strtoll(argv[i], &end, 10);
-        if (!*argv[i] || *end || ms[i - 1] <= 0 || ms[i - 1] > INT32_MAX) {
-            unixctl_fail(conn, "invalid MSECS");
-            return;
-        }
-    }
-    loop_time_warp(v->loop, millis(ms[0]), millis(ms[1]), warped, conn);
-}
-
 void
 commands_dummy(struct vswitch *v)
 {
     unixctl_command("netdev-dummy/receive", "name [--qid queue_id] packet|flow [--len packet_len]", 2, 64, receive, v);
-    unixctl_command("time/stop", "", 0, 0, time_stop, v);
-    unixctl_command("time/warp", "[large_msecs] msecs", 1, 2, time_warp, v);
+    loop_register_time_commands(v->loop);
 }

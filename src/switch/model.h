@@ -13,6 +13,7 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/vec.h"
+#include "io/netlink.h"
 #include "ovsdb/client.h"
 #include "ovsdb/uuid.h"
 #include "pipeline/bridge.h"
@@ -86,6 +87,7 @@ struct vswitch {
     struct loop *loop;
     struct vswitch_options options;
     struct client *db;
+    struct netlink *netlink; /* tells when a device comes that a port waits for */
     struct task sync;
     struct timer second, stats, coverage; /* retries, ageing, bonds; statistics; windows of coverage */
     struct hmap bridges;                  /* vbridge by name */
@@ -106,6 +108,7 @@ struct vswitch {
     bool writing, root_to_write, identity_to_write, statistics_due;
     instant write_not_before;
 
+    instant contended_since; /* INSTANT_NEVER: nobody else asked for the lock */
     bool was_up, was_connected, is_standing_aside, is_stopping;
     struct {
         uint64_t average, most;

@@ -13,7 +13,6 @@
 #include "ovsdb/value.h"
 #include "switch/identity.h"
 #include <errno.h>
-#include <net/if.h>
 #include <string.h>
 
 LOG_MODULE(iface)
@@ -169,7 +168,7 @@ vport_should_retry(const struct vport *p)
 {
     switch (p->retry) {
     case RETRY_WHEN_DEVICE_COMES:
-        return if_nametoindex(p->name) != 0;
+        return netlink_link_by_name(switch_of(p)->netlink, p->name) != NULL;
     case RETRY_WHEN_NAME_IS_FREE:
         return !vport_named(switch_of(p), p->name);
     default:

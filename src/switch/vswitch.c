@@ -14,6 +14,7 @@
 LOG_MODULE(vswitch)
 
 #define SECOND seconds(1)
+#define CONTENTION_GRACE seconds(10)
 
 void
 vswitch_kick(struct vswitch *v)
@@ -88,6 +89,20 @@ tell_up(struct vswitch *v)
         v->options.is_up(v->options.aux);
 }
 
+/* After the line broke the server may still count our own old connection as the holder: what runs is given up only when that lasts. */
+static bool
+is_really_contended(struct vswitch *v)
+{
+    instant now = loop_now(v->loop);
+
+    if (!client_is_lock_contended(v->db)) {
+        v->contended_since = INSTANT_NEVER;
+        return false;
+    }
+    v->contended_since = instant_min(v->contended_since, now);
+    return !v->bridges.n || !instant_before(now, instant_add(v->contended_since, CONTENTION_GRACE));
+}
+
 static void
 stand_aside(struct vswitch *v)
 {
@@ -106,7 +121,7 @@ sync_now(void *aux)
 
     if (v->is_stopping)
         return;
-    if (client_is_lock_contended(v->db)) {
+    if (is_really_contended(v)) {
         stand_aside(v);
         return;
     }
@@ -150,6 +165,27 @@ retry_ports(struct vbridge *b)
     b->is_dirty |= any;
     return any;
 }
+
+/* A device has come: a port that waits for it takes it now. */
+static void
+link_changed(void *aux, const struct nl_link *now, const struct nl_link *before)
+{
+    struct vswitch *v = aux;
+    struct vport *p = before && !strcmp(before->name, now->name) ? NULL : vport_named(v, now->name);
+
+    if (!p || p->retry != RETRY_WHEN_DEVICE_COMES)
+        return;
+    p->row_changed = p->bundle->bridge->is_dirty = true;
+    vswitch_kick(v);
+}
+
+static void
+link_gone(void *aux, const struct nl_link *last)
+{
+    /* the device room tells who has it open */
+}
+
+static const struct netlink_ops netlink_ops = {.link_changed = link_changed, .link_gone = link_gone};
 
 static void
 run_bonds(struct vbridge *b, instant now)
@@ -220,7 +256,7 @@ tick(void *aux)
         if (v->backers[t])
             next = instant_min(next, run_datapath(v, t, now));
     timer_set(&v->second, next);
-    if (any)
+    if (any || client_is_lock_contended(v->db))
         vswitch_kick(v);
     else
         writer_run(v);
@@ -270,6 +306,7 @@ vswitch_new(struct loop *loop, const struct vswitch_options *options, struct vsw
     v->options = *options;
     v->stats_interval = seconds(5);
     v->root_changed = true;
+    v->contended_since = INSTANT_NEVER;
     hmap_init(&v->bridges);
     hmap_init(&v->bundles_by_row);
     hmap_init(&v->ports_by_row);
@@ -282,10 +319,15 @@ vswitch_new(struct loop *loop, const struct vswitch_options *options, struct vsw
     if (options->dummy)
         device_enable_dummy(loop, *options->dummy ? options->dummy : NULL);
 
+    int err = netlink_open(loop, &netlink_ops, v, &v->netlink, why);
+    if (err) {
+        vswitch_free(v, false);
+        return err;
+    }
     v->db = client_new(loop, &db);
     want_columns(v->db);
     client_set_lock(v->db, "ovs_vswitchd");
-    int err = client_start(v->db, options->database, why);
+    err = client_start(v->db, options->database, why);
     if (err) {
         vswitch_free(v, false);
         return err;
@@ -309,6 +351,7 @@ vswitch_free(struct vswitch *v, bool cleanup)
     timer_cancel(&v->stats);
     timer_cancel(&v->coverage);
     client_free(v->db);
+    netlink_close(v->netlink);
     hmap_fini(&v->bridges);
     hmap_fini(&v->bundles_by_row);
     hmap_fini(&v->ports_by_row);
