@@ -66,6 +66,7 @@ bool log_may(const struct log_module *, struct log_limit *, unsigned *held);
             log_write(&this_module, level, fmt, ##__VA_ARGS__);                                                        \
         }                                                                                                              \
     } while (0)
+#define log_err_rl(limit, ...) log_at_rl(LVL_ERR, limit, __VA_ARGS__)
 #define log_warn_rl(limit, ...) log_at_rl(LVL_WARN, limit, __VA_ARGS__)
 #define log_info_rl(limit, ...) log_at_rl(LVL_INFO, limit, __VA_ARGS__)
 #define log_dbg_rl(limit, ...) log_at_rl(LVL_DBG, limit, __VA_ARGS__)

@@ -6,19 +6,22 @@
  *             (device, queue) for receive, any lane for send (a send queue that lanes share locks inside).
  * Offloads.   Received packets carry struct offload; send() takes any packet whatever it owes and does in software what its door cannot.
  * Lifetime.   A device is counted.  The datapath holds a reference while lanes may use it; after device_close() (control) the last
- *             reference frees it after a grace period.
- * Vanishing.  A kernel device that goes away keeps its struct device: is_present turns false, receive gives nothing, send counts drops;
- *             when one of that name comes back it is opened again inside and changed() is called both times.
+ *             reference frees it after a grace period.  Between the two, receive gives nothing and send drops.
+ * Vanishing.  A kernel device that goes away keeps its struct device and its descriptors: is_present turns false, receive gives nothing,
+ *             send counts drops; when one of that name comes back it is opened again inside and changed() is called both times.
+ * Time.       changed() comes on a turn of its own, never from inside a call of this interface; several changes may come as one.
  */
 #ifndef DEVICE_DEVICE_H
 #define DEVICE_DEVICE_H 1
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/rcu.h"
 #include "base/why.h"
 #include "io/loop.h"
 #include "packet/addr.h"
 #include "packet/packet.h"
+#include <stdatomic.h>
 
 #define DEVICE_NAME_MAX 15
 
@@ -64,8 +67,9 @@ struct device_class {
     size_t size;      /* of the struct that begins with 'struct device' */
 
     /* control */
-    int (*open)(struct device *, const struct device_config *, struct why *);
-    void (*close)(struct device *);
+    int (*open)(struct device *, const struct device_config *, struct why *); /* on failure nothing is left behind */
+    void (*close)(struct device *, bool destroy); /* no more control calls; lanes may still be inside */
+    void (*release)(struct device *);             /* nobody is: frees what it holds; any thread; NULL is fine */
     int (*configure)(struct device *, const struct device_config *,
                      struct why *); /* an option it does not know is refused with its name */
     void (*status)(struct device *, struct device_status *);
@@ -73,7 +77,7 @@ struct device_class {
 
     /* packets */
     unsigned (*n_rx_queues)(const struct device *);
-    int (*rx_fd)(const struct device *, unsigned queue); /* readable when receive() has something; -1 while absent */
+    int (*rx_fd)(const struct device *, unsigned queue); /* readable when receive() has something; the same for life */
     /* At most BURST packets of the pool; 0: nothing there (or the pool is empty: counted as rx_dropped). */
     unsigned (*receive)(struct device *, unsigned queue, struct packet_pool *, struct packet *burst[]);
     /* Takes every reference.  What cannot be sent is dropped and counted (tx_dropped, tx_errors). */
@@ -87,7 +91,10 @@ struct device {
     void (*changed)(void *aux,
                     struct device *); /* status is different: presence, link, MTU, MAC, queues; control thread */
     void *aux;
-    unsigned n_refs; /* atomic */
+    atomic_uint n_refs;
+    /* device.c's */
+    struct task tell; /* changed() is due */
+    rcu_later later;
 };
 
 /* Opens (and creates, for taps).  Refusals are sentences fit for Interface.error: "could not open network device eth7 (No such device)". */
@@ -98,17 +105,25 @@ void device_put(struct device *);
 /* Control side is done with it: no changed() any more; kernel objects it made are removed when 'destroy', kept otherwise (persistent taps). */
 void device_close(struct device *, bool destroy);
 
+/* For classes: status is different; changed() follows. */
+void device_tell(struct device *);
+
 /* The known types, NULL-terminated, sorted: what iface_types shows. */
 const char *const *device_types(void);
 const struct device_class *device_class_find(const char *type); /* "" is "system" */
 
-/* Dummy devices exist only after this; 'override': every system device is a dummy ("override"), or those that do not exist ("system").  See
- * --enable-dummy in ovs-vswitchd's manual.  Registers netdev-dummy/ * commands. */
+/* Dummy devices ("dummy", "dummy-internal", "dummy-pmd") exist only after this.  'override': "override" makes every type of ours a dummy, "system" that
+ * one; "" or NULL none.  See --enable-dummy in ovs-vswitchd's manual.  Registers the netdev-dummy/ * commands but for receive, which needs the
+ * text of flows. */
 void device_enable_dummy(struct loop *, const char *override);
 
 /* A dummy device by name, for commands that speak to it; NULL: none. */
 struct device *device_dummy_find(const char *name);
-/* As if the frame had come by wire: queued for its lane; false: queue full or it is down. */
-bool device_dummy_inject(struct device *, const void *frame, size_t len);
+/* As if the frame had come by wire: queued for the lane of that queue (below n_rx_queues()); false: full, or no frame.  As in the field it
+ * does not matter whether the device is up. */
+bool device_dummy_inject(struct device *, unsigned queue, const void *frame, size_t len);
+/* What netdev-dummy/ip4addr gave it. */
+bool device_dummy_ip4(const struct device *, be32 *addr, be32 *mask);
+bool device_dummy_ip6(const struct device *, struct ip6 *addr, unsigned *prefix_len);
 
 #endif

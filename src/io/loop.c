@@ -150,23 +150,24 @@ loop_is_warping(const struct loop *l)
     return l->warp.done != NULL;
 }
 
-static void
+static bool
 warp_on(struct loop *l)
 {
     struct warp *w = &l->warp;
     bool at_rest = list_is_empty(&l->tasks) && !l->n_events;
     if (!w->done || (!at_rest && w->patience-- > 0))
-        return;
+        return false;
     w->patience = WARP_PATIENCE;
     if (w->left.ns > 0) {
         span step = w->left.ns < w->step.ns ? w->left : w->step;
         l->warped.ns += step.ns;
         w->left.ns -= step.ns;
         read_clock(l);
-        return;
+        return true;
     }
     void (*done)(void *aux) = MOVE(w->done);
     done(w->aux);
+    return true;
 }
 
 /* ---- timers ---- */
@@ -262,15 +263,18 @@ first_timer(const struct loop *l)
     return l->heap.n > 1 ? l->heap.at[1] : NULL;
 }
 
-static void
+static bool
 run_timers(struct loop *l)
 {
     uint64_t newest = l->sequence;
+    bool any = false;
     struct timer *t;
     while ((t = first_timer(l)) && t->due.ns <= l->now.ns && t->sequence <= newest) {
         timer_cancel(t);
         t->fn(t->aux);
+        any = true;
     }
+    return any;
 }
 
 /* ---- tasks ---- */
@@ -310,11 +314,11 @@ task_cancel(struct task *t)
 }
 
 /* Those that are queued now, not those that they queue. */
-static void
+static bool
 run_tasks(struct list *queue)
 {
     if (list_is_empty(queue))
-        return;
+        return false;
     struct list batch;
     list_insert(queue->next, &batch); /* 'batch' takes the place of the head ... */
     list_remove(queue);               /* ... and the head is empty */
@@ -322,6 +326,7 @@ run_tasks(struct list *queue)
         struct task *t = LIST_ELEM(list_pop_front(&batch), struct task, link);
         t->fn(t->aux);
     }
+    return true;
 }
 
 /* ---- descriptors ---- */
@@ -610,11 +615,13 @@ static void
 turn(struct loop *l, bool wait)
 {
     coverage_inc(loop_turn);
-    warp_on(l);
-    run_tasks(&l->tasks);
-    run_timers(l);
-    run_tasks(&l->end_tasks);
+    bool did_something = warp_on(l);
+    did_something |= run_tasks(&l->tasks);
+    did_something |= run_timers(l);
+    did_something |= run_tasks(&l->end_tasks);
     free_buried(l);
+    if (did_something && !l->is_running)
+        wait = false; /* who takes single turns wants to look at each */
 
     l->n_events = 0;
     wait_for_events(l, wait && !(l->is_running && l->stopping));

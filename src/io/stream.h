@@ -39,6 +39,9 @@ uint16_t stream_local_port(const struct stream *); /* 0 where there is none */
 
 bool target_is_passive(const char *target);
 bool target_is_valid(const char *target, struct why *);
+/* The same target with 'port' where it names none: "tcp:HOST" and "ptcp:" are allowed to databases (6640) and controllers
+ * (6653).  The caller frees it. */
+char *target_with_port(const char *target, uint16_t port);
 
 /* Starts listening.  accepted() owns the stream and sets its ops at once.  -errno with 'why' on refusal. */
 int listener_open(struct loop *, const char *target, void (*accepted)(void *aux, struct stream *), void *aux,

@@ -38,6 +38,7 @@ static void
 receive(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
     const struct vswitch *v = aux;
+    unsigned queue = 0;
     struct device *device = device_dummy_find(argv[1]);
     uint8_t *frame = xmalloc(FRAME_MAX);
     struct why why;
@@ -50,7 +51,7 @@ receive(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
     for (int i = 2; i < argc; i++) {
         size_t want_len = 0;
         if (!strcmp(argv[i], "--qid") && i + 1 < argc) {
-            i++; /* our dummies have one queue */
+            queue = strtoul(argv[++i], NULL, 10);
             continue;
         }
         const char *text = argv[i];
@@ -64,7 +65,7 @@ receive(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
             free(frame);
             return;
         }
-        device_dummy_inject(device, frame, len); /* a full queue counts as rx_dropped, as on any wire */
+        device_dummy_inject(device, queue, frame, len); /* a full queue counts as rx_dropped, as on any wire */
     }
     free(frame);
     unixctl_reply(conn, NULL);
