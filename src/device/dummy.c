@@ -144,6 +144,7 @@ open_dummy(struct device *device, const struct device_config *c, struct why *why
     static uint32_t next_mac = 0xaa550000;
     struct dummy *d = dummy_of(device);
     list_init(&d->link);
+    d->is_up = true; /* as in the field: no person has to put a simulated device up */
     pthread_mutex_init(&d->lock, NULL);
     d->mac = mac_from_u64(0xaa5500000000 | next_mac);
     set_mtu(d, 1500);

@@ -176,7 +176,7 @@ put_port(struct ctxn *t, struct vport *p)
         return;
     vport_status(p, &s);
     ctxn_set_str(t, row, "error", p->error);
-    ctxn_set_int(t, row, "ofport", p->error || p->number == OFPORT_NONE ? -1 : p->number & 0xffff);
+    ctxn_set_int(t, row, "ofport", p->error || p->number == OFPORT_NONE ? -1 : (int64_t) (p->number & 0xffff));
     put_links(t, row, p, &s);
     if (crow_is_empty(row, "statistics") || !p->device)
         put_statistics(t, row, p);
