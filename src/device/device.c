@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct device_class *const real_classes[] = {NULL};
+static const struct device_class *const real_classes[] = {&internal_class, &system_class, &tap_class, NULL};
 static const struct device_class *const dummy_classes[] = {&dummy_class, &dummy_internal_class, &dummy_pmd_class};
 
 enum override { OVERRIDE_NONE, OVERRIDE_SYSTEM, OVERRIDE_ALL };

@@ -209,6 +209,13 @@ TEST(types_and_names_are_judged)
     CHECK_EQ(device_open(loop, "a/b", "dummy", &c, changed, NULL, &d, &why), -EINVAL);
     CHECK(!d);
     CHECK_STR(device_types()[0], "dummy");
+    CHECK(device_class_find("") == device_class_find("system"));
+    CHECK_STR(device_class_find("system")->type, "system");
+    device_enable_dummy(loop, "system");
+    CHECK_STR(device_class_find("system")->type, "dummy");
+    CHECK_STR(device_class_find("tap")->type, "tap");
+    device_enable_dummy(loop, "override");
+    CHECK_STR(device_class_find("tap")->type, "dummy");
     device_enable_dummy(loop, NULL);
 }
 

@@ -1,0 +1,207 @@
+/* guard - the program, and the two places to hang it. */
+#include "device/guard.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/netlink.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* Younger than Debian 12's headers. */
+#define BPF_TCX_INGRESS_ 46
+#define BPF_F_BEFORE_ (1u << 3)
+
+#define FILTER_PRIORITY 1
+#define FILTER_HANDLE 0x51u
+#define FILTER_NAME "sluice"
+
+struct guard {
+    int link_fd; /* tcx; -1: clsact */
+    unsigned ifindex;
+    bool made_qdisc;
+};
+
+static int
+sys_bpf(int command, union bpf_attr *attr)
+{
+    return syscall(SYS_bpf, command, attr, sizeof *attr);
+}
+
+/* "return TC_ACT_SHOT", which is TCX_DROP as well. */
+static int
+load_program(struct why *why)
+{
+    static const struct bpf_insn drop[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = TC_ACT_SHOT},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    union bpf_attr attr = {
+        .prog_type = BPF_PROG_TYPE_SCHED_CLS,
+        .insns = (uintptr_t) drop,
+        .insn_cnt = ARRAY_SIZE(drop),
+        .license = (uintptr_t) "Apache-2.0",
+        .prog_name = FILTER_NAME,
+    };
+    int fd = sys_bpf(BPF_PROG_LOAD, &attr);
+    return fd < 0 ? refuse(why, -errno, "no BPF program may be loaded (%s)", strerror(errno)) : fd;
+}
+
+static int
+hang_on_tcx(unsigned ifindex, int prog)
+{
+    union bpf_attr attr = {
+        .link_create =
+            {
+                .prog_fd = prog,
+                .target_ifindex = ifindex,
+                .attach_type = BPF_TCX_INGRESS_,
+                .flags = BPF_F_BEFORE_, /* of all others */
+            },
+    };
+    int fd = sys_bpf(BPF_LINK_CREATE, &attr);
+    return fd < 0 ? -errno : fd;
+}
+
+/* ---- clsact ---- */
+
+struct request {
+    struct nlmsghdr h;
+    struct tcmsg tc;
+    char attrs[128];
+};
+
+static struct rtattr *
+put_attr(struct request *r, int type, const void *value, size_t n)
+{
+    struct rtattr *a = (void *) ((char *) r + NLMSG_ALIGN(r->h.nlmsg_len));
+    a->rta_type = type;
+    a->rta_len = RTA_LENGTH(n);
+    if (n)
+        memcpy(RTA_DATA(a), value, n);
+    r->h.nlmsg_len = NLMSG_ALIGN(r->h.nlmsg_len) + RTA_ALIGN(a->rta_len);
+    return a;
+}
+
+/* Sends, and waits for the kernel's word. */
+static int
+ask(struct request *r)
+{
+    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd < 0)
+        return -errno;
+    r->h.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+    union {
+        struct nlmsghdr h;
+        char bytes[4096];
+    } reply;
+    if (send(fd, r, r->h.nlmsg_len, 0) < 0)
+        return -errno;
+    ssize_t n = recv(fd, &reply, sizeof reply, 0);
+    if (n < 0)
+        return -errno;
+    if ((size_t) n < NLMSG_LENGTH(sizeof(struct nlmsgerr)) || reply.h.nlmsg_type != NLMSG_ERROR)
+        return -EPROTO;
+    return ((struct nlmsgerr *) NLMSG_DATA(&reply.h))->error;
+}
+
+static struct request
+request_of(int type, int flags, unsigned ifindex, uint32_t handle, uint32_t parent)
+{
+    return (struct request){
+        .h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct tcmsg)), .nlmsg_type = type, .nlmsg_flags = flags},
+        .tc = {.tcm_ifindex = ifindex, .tcm_handle = handle, .tcm_parent = parent},
+    };
+}
+
+#define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+#define FILTER_INFO TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL))
+
+static int
+qdisc_request(unsigned ifindex, int type, int flags)
+{
+    struct request r = request_of(type, flags, ifindex, TC_H_MAKE(TC_H_CLSACT, 0), TC_H_CLSACT);
+    put_attr(&r, TCA_KIND, "clsact", sizeof "clsact");
+    return ask(&r);
+}
+
+static int
+hang_on_clsact(struct guard *g, int prog)
+{
+    int err = qdisc_request(g->ifindex, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+    if (err && err != -EEXIST)
+        return err;
+    g->made_qdisc = !err;
+
+    struct request r = request_of(RTM_NEWTFILTER, NLM_F_CREATE, g->ifindex, FILTER_HANDLE, INGRESS);
+    r.tc.tcm_info = FILTER_INFO;
+    put_attr(&r, TCA_KIND, "bpf", sizeof "bpf");
+    struct rtattr *options = put_attr(&r, TCA_OPTIONS, NULL, 0);
+    put_attr(&r, TCA_BPF_FD, &(uint32_t){prog}, 4);
+    put_attr(&r, TCA_BPF_NAME, FILTER_NAME, sizeof FILTER_NAME);
+    put_attr(&r, TCA_BPF_FLAGS, &(uint32_t){TCA_BPF_FLAG_ACT_DIRECT}, 4);
+    options->rta_len = (char *) &r + r.h.nlmsg_len - (char *) options;
+    err = ask(&r);
+    if (err && g->made_qdisc)
+        qdisc_request(g->ifindex, RTM_DELQDISC, 0);
+    return err;
+}
+
+static void
+take_off_clsact(const struct guard *g)
+{
+    struct request r = request_of(RTM_DELTFILTER, 0, g->ifindex, FILTER_HANDLE, INGRESS);
+    r.tc.tcm_info = FILTER_INFO;
+    put_attr(&r, TCA_KIND, "bpf", sizeof "bpf");
+    ask(&r);
+    if (g->made_qdisc)
+        qdisc_request(g->ifindex, RTM_DELQDISC, 0);
+}
+
+/* ---- both ---- */
+
+static int
+open_guard(unsigned ifindex, bool try_tcx, struct guard **out, struct why *why)
+{
+    AUTO_FD int prog = load_program(why);
+    if (prog < 0)
+        return prog;
+    struct guard g = {.ifindex = ifindex, .link_fd = try_tcx ? hang_on_tcx(ifindex, prog) : -1};
+    if (g.link_fd < 0) {
+        g.link_fd = -1;
+        int err = hang_on_clsact(&g, prog);
+        if (err)
+            return refuse(why, err, "no program can hang at the device's ingress (%s)", strerror(-err));
+    }
+    *out = xmemdup(&g, sizeof g);
+    return 0;
+}
+
+int
+guard_open(unsigned ifindex, struct guard **out, struct why *why)
+{
+    return open_guard(ifindex, true, out, why);
+}
+
+int
+guard_open_clsact(unsigned ifindex, struct guard **out, struct why *why)
+{
+    return open_guard(ifindex, false, out, why);
+}
+
+void
+guard_close(struct guard *g)
+{
+    if (!g)
+        return;
+    if (g->link_fd >= 0)
+        close(g->link_fd);
+    else
+        take_off_clsact(g);
+    free(g);
+}
