@@ -72,15 +72,18 @@ void dp_settle(struct datapath *);
 void dp_flush(struct datapath *);      /* forgets every flow (revalidator/purge) */
 void dp_push_stats(struct datapath *); /* credits are exact when it returns */
 
-/* Every flow, by value; credits exact.  fn returns false to stop. */
+/* Every flow, by value; credits exact.  fn returns false to stop.  Cached flows that are cuts of one wildcard flow (same mask as the pipeline gave
+ * it, same key under it, same actions) are told as one.  As in the field, the packet that made a flow is not in its figures. */
 struct dp_flow {
-    struct key key, mask;
+    struct key key; /* of the packet that made it, whole */
+    struct key mask;
     const void *actions;
     size_t actions_len;
     uint64_t packets, bytes;
     uint16_t tcp_flags;
     instant used; /* INSTANT_NEVER: never */
     unsigned lane, level;
+    uint64_t ufid[2];
 };
 void dp_flows(struct datapath *, bool (*fn)(void *fn_aux, const struct dp_flow *), void *fn_aux);
 
