@@ -52,7 +52,6 @@ struct dp_config {
 struct datapath *dp_new(struct loop *, const char *name, const char *type, const struct dp_ops *, void *aux);
 void dp_free(struct datapath *); /* every port must be gone; joins the lanes */
 void dp_configure(struct datapath *, const struct dp_config *);
-unsigned dp_vlan_limit(const struct datapath *); /* any thread */
 struct versions *dp_versions(struct datapath *);
 const char *dp_name(const struct datapath *);
 const char *dp_type(const struct datapath *);

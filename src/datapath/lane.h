@@ -98,6 +98,7 @@ void lane_sweep_wait(struct lane *, uint64_t ticket);
 /* What lane.c needs of the datapath. */
 const struct ports *dp_ports(const struct datapath *);
 instant dp_now(const struct datapath *);
+unsigned dp_vlan_limit(const struct datapath *);
 void dp_translate(struct datapath *, const struct key *, const struct packet *, instant now, struct verdict *);
 /* The lane's dead records are many: somebody should take them soon. */
 void dp_reap_soon(struct datapath *);

@@ -18,6 +18,10 @@ struct rpc {
     struct jv_framer framer;
     struct arena arena; /* the message being shown */
     int64_t last_id;
+    struct text out; /* being written, or waiting for the end of the turn */
+    bool gathers;
+    struct task flush; /* gathers: what is in 'out' goes */
+    size_t max_message;
     bool is_receiving;
     bool is_closed; /* by the owner, while receiving */
 };
@@ -66,11 +70,62 @@ rpc_msg_decode(const struct jv *v, struct rpc_msg *msg, struct why *why)
 }
 
 static void
+rpc_flush(void *aux)
+{
+    struct rpc *rpc = aux;
+    size_t n = rpc->out.len;
+    if (n)
+        stream_write_owned(rpc->stream, text_steal(&rpc->out), n);
+}
+
+struct text *
+rpc_begin(struct rpc *rpc)
+{
+    return &rpc->out;
+}
+
+void
+rpc_end(struct rpc *rpc)
+{
+    if (log_is_dbg())
+        log_dbg("%s: send %s", rpc_name(rpc), text_str(&rpc->out));
+    if (!rpc->gathers)
+        rpc_flush(rpc);
+    else if (!rpc->is_receiving)
+        task_soon(&rpc->flush);
+}
+
+static void
 send_text(struct rpc *rpc, struct text *t)
 {
-    log_dbg("%s: send %s", rpc_name(rpc), text_str(t));
-    size_t n = t->len;
-    stream_write_owned(rpc->stream, text_steal(t), n);
+    text_addn(rpc_begin(rpc), t->s, t->len);
+    text_fini(t);
+    rpc_end(rpc);
+}
+
+void
+rpc_gather(struct rpc *rpc, struct loop *loop)
+{
+    rpc->gathers = true;
+    task_init(&rpc->flush, loop, rpc_flush, rpc);
+}
+
+void
+rpc_limit(struct rpc *rpc, size_t max_message)
+{
+    rpc->max_message = max_message;
+}
+
+size_t
+rpc_backlog(const struct rpc *rpc)
+{
+    return rpc->out.len + stream_backlog(rpc->stream);
+}
+
+struct stream *
+rpc_stream(struct rpc *rpc)
+{
+    return rpc->stream;
 }
 
 static void
@@ -112,6 +167,7 @@ static void
 rpc_free(struct rpc *rpc)
 {
     text_fini(&rpc->in);
+    text_fini(&rpc->out);
     arena_fini(&rpc->arena);
     free(rpc);
 }
@@ -125,6 +181,8 @@ take_bytes(struct rpc *rpc, const char *p, size_t n)
     struct why why = {"peer sent something that is not a JSON-RPC message"};
     int err = jv_frame(&rpc->framer, p, n, &used, &done);
 
+    if (!err && rpc->max_message && rpc->in.len + used > rpc->max_message)
+        err = refuse(&why, -EMSGSIZE, "a message is longer than %zu bytes", rpc->max_message);
     if (!err) {
         text_addn(&rpc->in, p, used);
         if (!done)
@@ -155,6 +213,8 @@ on_received(void *aux, const void *bytes, size_t n)
     rpc->is_receiving = false;
     if (rpc->is_closed)
         rpc_free(rpc);
+    else
+        rpc_flush(rpc);
 }
 
 static void
@@ -210,6 +270,8 @@ rpc_close(struct rpc *rpc)
 {
     if (!rpc)
         return;
+    if (rpc->gathers)
+        task_cancel(&rpc->flush);
     stream_close(rpc->stream);
     rpc->stream = NULL;
     rpc->is_closed = true;

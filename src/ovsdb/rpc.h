@@ -34,6 +34,15 @@ struct rpc *rpc_accept(struct stream *, const struct rpc_ops *, void *aux);
 void rpc_close(struct rpc *); /* NULL is fine */
 
 const char *rpc_name(const struct rpc *);
+struct stream *rpc_stream(struct rpc *);
+
+/* For a server.  From here on, what is sent while bytes are being received, or in one turn of the loop, goes out in one write. */
+void rpc_gather(struct rpc *, struct loop *);
+void rpc_limit(struct rpc *, size_t max_message); /* a longer one closes the line; 0: no limit */
+size_t rpc_backlog(const struct rpc *);           /* bytes the peer has not taken yet */
+/* Write one message, or several, to what rpc_begin() returns. */
+struct text *rpc_begin(struct rpc *);
+void rpc_end(struct rpc *);
 
 /* 'params' is JSON text.  The request's id is a number, given back for comparing: rpc_is_id(). */
 int64_t rpc_request(struct rpc *, const char *method, const char *params);

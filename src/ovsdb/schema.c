@@ -39,7 +39,9 @@ column_from_json(const struct jv *v, const char *name, struct column *c)
     if (err)
         return err;
     c->name = xstrdup(name);
-    c->is_mutable = !jv_is(is_mutable, JV_FALSE);
+    /* A weak reference goes when its target goes: such a column cannot be immutable (ovsdb-server(7), 3.2). */
+    c->is_mutable =
+        !jv_is(is_mutable, JV_FALSE) || base_type_is_ref(&c->type.key, true) || base_type_is_ref(&c->type.value, true);
     c->is_persistent = !jv_is(ephemeral, JV_TRUE);
     return NULL;
 }
