@@ -6,6 +6,7 @@
  * number before the letter is a least width, a 0 before it pads with zeros, a - pads at the right side.
  */
 #include "base/log.h"
+#include "base/log_syslog.h"
 #include "base/mem.h"
 #include <ctype.h>
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <strings.h>
 #include <sys/syscall.h>
 #include <sys/prctl.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,7 +34,6 @@ static struct {
     char *file_path;
     int file_fd;
     bool console_gone;
-    bool syslog_open;
     int facility;
     instant started;
 } logs = {.lock = PTHREAD_MUTEX_INITIALIZER, .program = "sluice", .file_fd = -1, .facility = 3 << 3};
@@ -247,11 +246,7 @@ log_write_v(const struct log_module *m, enum log_level level, const char *fmt, v
     if (level <= m->levels[DEST_SYSLOG]) {
         text_cut(&line, 0);
         add_line(&line, pattern_of(DEST_SYSLOG), m, level, text_str(&message), now);
-        if (!logs.syslog_open) {
-            openlog(logs.program, LOG_NDELAY, logs.facility);
-            logs.syslog_open = true;
-        }
-        syslog(syslog_levels[level], "%s", line.s);
+        syslog_send(logs.facility, syslog_levels[level], logs.program, line.s);
     }
     if (level <= m->levels[DEST_FILE] && logs.file_fd >= 0) {
         text_cut(&line, 0);
@@ -322,7 +317,6 @@ set_facility(const char *name, struct why *why)
         return refuse(why, -EINVAL, "invalid facility \"%s\"", name);
     pthread_mutex_lock(&logs.lock);
     logs.facility = numbers[i] << 3;
-    logs.syslog_open = false;
     pthread_mutex_unlock(&logs.lock);
     return 0;
 }
@@ -470,6 +464,24 @@ const char *
 log_file_path(void)
 {
     return logs.file_path;
+}
+
+int
+log_syslog_method(const char *method, struct why *why)
+{
+    pthread_mutex_lock(&logs.lock);
+    int err = syslog_set_method(method, why);
+    pthread_mutex_unlock(&logs.lock);
+    return err;
+}
+
+int
+log_syslog_target(const char *target, struct why *why)
+{
+    pthread_mutex_lock(&logs.lock);
+    int err = syslog_set_target(target, why);
+    pthread_mutex_unlock(&logs.lock);
+    return err;
 }
 
 void

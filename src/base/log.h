@@ -94,6 +94,11 @@ int log_file_reopen(struct why *);                 /* -ENOENT: no log file is in
 int log_file_close(struct why *);                  /* -ENOENT: no log file is in use */
 const char *log_file_path(void);                   /* NULL: none */
 
+/* How lines reach syslog: "libc", "null" (not at all), "unix:FILE", "udp:IP:PORT".  OVS_SYSLOG_METHOD says it at the start. */
+int log_syslog_method(const char *, struct why *);
+/* Sends them to "HOST:PORT" by UDP as well (HOST an address); the port may be left out (514). */
+int log_syslog_target(const char *, struct why *);
+
 /* The console is gone (detached): nothing is written to it from here on. */
 void log_console_gone(void);
 
