@@ -534,9 +534,10 @@ record_new(const struct cache *c, const struct cache_port *cp, const struct shap
     const uint64_t *mask = (const uint64_t *) &v->mask, *words = (const uint64_t *) key;
     unsigned n_ideal = 0, n_more = s && s->n > FLOW_WORDS ? s->n - FLOW_WORDS : 0;
     for (unsigned i = 0; s && i < KEY_WORDS; i++)
-        n_ideal += mask[i] != 0;
+        n_ideal += (mask[i] | words[i]) != 0;
     size_t actions_len = s ? v->actions.len : 0;
-    struct flow_record *r = malloc(sizeof *r + n_more * sizeof *r->more + n_ideal * sizeof *r->ideal + actions_len);
+    struct flow_record *r =
+        malloc(sizeof *r + n_more * sizeof *r->more + n_ideal * (sizeof *r->ideal + 1) + actions_len);
     if (!r)
         return NULL;
     *r = (struct flow_record){.credits = v->credits,
@@ -551,11 +552,15 @@ record_new(const struct cache *c, const struct cache_port *cp, const struct shap
     r->more = (uint64_t *) (r + 1);
     r->ideal = (struct ideal_word *) (r->more + n_more);
     r->actions = (uint8_t *) (r->ideal + n_ideal);
+    r->ideal_at = r->actions + actions_len;
     for (unsigned i = 0; i < n_more; i++)
         r->more[i] = words[s->at[FLOW_WORDS + i]] & s->bits[FLOW_WORDS + i];
-    for (unsigned i = 0, j = 0; s && i < KEY_WORDS; i++)
-        if (mask[i])
-            r->ideal[j++] = (struct ideal_word){i, mask[i], words[i] & mask[i]};
+    for (unsigned i = 0, j = 0; s && i < KEY_WORDS; i++) {
+        if (mask[i] | words[i]) {
+            r->ideal_at[j] = i;
+            r->ideal[j++] = (struct ideal_word){mask[i], words[i]};
+        }
+    }
     memcpy(r->actions, v->actions.bytes, actions_len);
     v->credits = NULL;
     return r;
@@ -728,6 +733,7 @@ cache_add(struct cache *c, struct cache_port *cp, const struct key *key, struct 
         return add_uncached(c, cp, key, v, bytes, now);
     }
 
+    r->first_bytes = bytes;
     uint64_t hash = mask_and_hash(c, s, key, f->words);
     for (unsigned i = s->n; i < FLOW_WORDS; i++)
         f->words[i] = 0;
