@@ -4,7 +4,8 @@
  *   CLIENT_DOWN         no line; io/reconnect decides when to try the next target.
  *   CLIENT_ASKS_SERVER  options.leader_only: what does _Server say about our database?  A follower, or a server that lost its cluster,
  *                       is left for the next target.  A server without _Server has no clusters and will do.
- *   CLIENT_ASKS_SCHEMA  waiting for get_schema; a schema that differs from the one we know drops all rows.
+ *   CLIENT_ASKS_SCHEMA  waiting for get_schema; a schema that differs from the one we know drops all rows.  Left out while
+ *                       options.known is believed.
  *   CLIENT_ASKS_ROWS    waiting for the first contents: monitor_cond_since, else monitor_cond, else monitor, for a server may refuse what
  *                       it is too old for.
  *   CLIENT_FOLLOWS      updates come by themselves.
@@ -191,7 +192,7 @@ ask_rows(struct client *c)
 
     text_addf(&t, "[\"%s\",\"m%u\",{", c->database, ++c->monitor_n);
     HMAP_FOR (table, node, &c->tables) {
-        if (table->schema)
+        if (table->schema && table->is_wanted)
             add_table_request(&t, table, c->kind != MONITOR_PLAIN);
     }
     text_chomp(&t, ',');
@@ -211,6 +212,21 @@ renew_rows(struct client *c)
     text_addf(&t, "[\"m%u\"]", c->monitor_n);
     rpc_request(c->rpc, "monitor_cancel", text_str(&t));
     c->last_txn = UUID_ZERO;
+    ask_rows(c);
+}
+
+/* With a schema that was given there is nothing to ask before the rows. */
+static void
+ask_first(struct client *c)
+{
+    if (!c->options.known || c->is_doubted) {
+        ask_schema(c);
+        return;
+    }
+    if (!c->schema) {
+        c->schema = schema_copy(c->options.known);
+        replica_use_schema(c);
+    }
     ask_rows(c);
 }
 
@@ -234,7 +250,7 @@ on_connected(void *aux)
     if (c->options.leader_only)
         ask_server(c);
     else
-        ask_schema(c);
+        ask_first(c);
     if (c->lock)
         ask_lock(c);
     attend(c);
@@ -318,6 +334,9 @@ static void
 refused(struct client *c, const struct rpc_msg *msg)
 {
     if (c->state == CLIENT_ASKS_SERVER) {
+        ask_first(c);
+    } else if (c->state == CLIENT_ASKS_ROWS && c->options.known && !c->is_doubted) {
+        c->is_doubted = true;
         ask_schema(c);
     } else if (c->state == CLIENT_ASKS_ROWS && c->kind < MONITOR_PLAIN) {
         c->kind++;
@@ -405,7 +424,7 @@ take_reply(struct client *c, const struct rpc_msg *msg)
     case CLIENT_ASKS_SERVER:
         take_server(c, msg->result);
         if (c->rpc)
-            ask_schema(c);
+            ask_first(c);
         break;
     case CLIENT_ASKS_SCHEMA:
         take_schema(c, msg->result);
@@ -646,6 +665,16 @@ client_reconnect(struct client *c)
     line_close(c);
     reconnect_soon(&c->reconnect, loop_now(c->loop));
     attend(c);
+}
+
+void
+client_keep_trying(struct client *c)
+{
+    c->options.once = false;
+    if (c->is_final) {
+        c->is_final = false;
+        attend(c);
+    }
 }
 
 bool

@@ -65,6 +65,7 @@ enum client_want {
     WANT_READ,  /* replicated; its changes are changes of the row */
     WANT_QUIET, /* replicated; its changes wake nobody and mark nothing (we write it ourselves, or it is noise) */
 };
+/* column NULL: the rows alone. */
 void client_want(struct client *, const char *table, const char *column, enum client_want);
 void client_want_all(struct client *, const char *table); /* each column of the schema, once it is known */
 /* Only rows that satisfy the condition: JSON text, an array of clauses as RFC 7047 "where" has them, any of which suffices; NULL: all
@@ -75,7 +76,8 @@ void client_index(struct client *, const char *table, const char *column);
 
 /* Comma-separated targets.  Refused only for a target whose name makes no sense.  A second call moves to the new targets. */
 int client_start(struct client *, const char *targets, struct why *);
-void client_reconnect(struct client *); /* drops the line and starts again at once */
+void client_reconnect(struct client *);   /* drops the line and starts again at once */
+void client_keep_trying(struct client *); /* options.once is not meant any more */
 
 bool client_is_connected(const struct client *);
 bool client_is_ready(
@@ -190,7 +192,9 @@ void ctxn_durable(struct ctxn *);               /* the answer comes after the di
 
 /* Rows made here carry a provisional uuid until the commit; deleting one that was inserted here leaves no trace. */
 struct crow *ctxn_insert(struct ctxn *, const char *table);
-/* Same, with the uuid given (persistent where the server can do that, RFC 7047 does not know it). */
+/* Same, with the provisional uuid given: what refers to it may have been built before. */
+struct crow *ctxn_insert_named(struct ctxn *, const char *table, const struct uuid *);
+/* Same, with the uuid it shall keep (an extension of RFC 7047 that ovsdb-server has). */
 struct crow *ctxn_insert_as(struct ctxn *, const char *table, const struct uuid *);
 void ctxn_delete(struct ctxn *, struct crow *);
 

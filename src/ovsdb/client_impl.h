@@ -39,6 +39,7 @@ struct ctable {
     VEC(struct want *) wants;
     struct hmap by_name;
     bool want_all;
+    bool is_wanted;  /* by the owner, be it without columns */
     char *condition; /* JSON; NULL: all rows */
     struct hmap rows;
     struct list changes; /* crow.change_link */
@@ -133,6 +134,7 @@ struct client {
     bool is_final; /* options.once: it is over */
 
     struct schema *schema;
+    bool is_doubted; /* options.known was refused: the server's own schema counts */
     struct hmap tables;
     bool is_ready;
     bool has_news;

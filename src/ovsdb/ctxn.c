@@ -187,12 +187,21 @@ txn_row_get(struct ctxn *t, struct crow *row)
 }
 
 struct crow *
+ctxn_insert_named(struct ctxn *t, const char *table, const struct uuid *uuid)
+{
+    struct ctable *ct = ctable_get(t->client, table);
+    struct crow *row = crow_new(ct, uuid);
+
+    row->is_provisional = true;
+    hmap_insert(&ct->rows, &row->node, uuid_hash(uuid));
+    txn_row_get(t, row)->is_insert = true;
+    return row;
+}
+
+struct crow *
 ctxn_insert_as(struct ctxn *t, const char *table, const struct uuid *uuid)
 {
-    struct crow *row = ctxn_insert(t, table);
-    hmap_remove(&row->table->rows, &row->node);
-    row->uuid = *uuid;
-    hmap_insert(&row->table->rows, &row->node, uuid_hash(&row->uuid));
+    struct crow *row = ctxn_insert_named(t, table, uuid);
     row->open->has_own_uuid = true;
     return row;
 }
@@ -200,14 +209,8 @@ ctxn_insert_as(struct ctxn *t, const char *table, const struct uuid *uuid)
 struct crow *
 ctxn_insert(struct ctxn *t, const char *table)
 {
-    struct ctable *ct = ctable_get(t->client, table);
     struct uuid uuid = uuid_random();
-    struct crow *row = crow_new(ct, &uuid);
-
-    row->is_provisional = true;
-    hmap_insert(&ct->rows, &row->node, uuid_hash(&uuid));
-    txn_row_get(t, row)->is_insert = true;
-    return row;
+    return ctxn_insert_named(t, table, &uuid);
 }
 
 void
@@ -420,8 +423,8 @@ ctxn_add(struct ctxn *t, struct crow *row, const char *column, const struct datu
 
     if (!cell || row->open->is_delete || !d->n)
         return;
-    if (cell->is_whole || row->is_provisional) {
-        AUTO_DATUM const struct datum *sum = datum_overlay(cell->view ? cell->view : datum_default(&col->type), d);
+    if (cell->is_whole || row->is_provisional) { /* what a new row would hold by default does not count */
+        AUTO_DATUM const struct datum *sum = datum_overlay(or_empty(cell->view, d, true), d);
         ctxn_set(t, row, column, sum);
         return;
     }
@@ -442,9 +445,9 @@ ctxn_del(struct ctxn *t, struct crow *row, const char *column, const struct datu
         return;
     AUTO_DATUM const struct datum *keys = keys_of(d);
     if (cell->is_whole || row->is_provisional) {
-        AUTO_DATUM const struct datum *rest =
-            datum_remove_keys(cell->view ? cell->view : datum_default(&col->type), keys);
-        ctxn_set(t, row, column, rest);
+        AUTO_DATUM const struct datum *rest = cell->view ? datum_remove_keys(cell->view, keys) : NULL;
+        if (rest)
+            ctxn_set(t, row, column, rest);
         return;
     }
     replace(&cell->del, datum_union(or_empty(cell->del, keys, false), keys));

@@ -109,12 +109,14 @@ void
 client_want(struct client *c, const char *table, const char *column, enum client_want mode)
 {
     struct ctable *t = ctable_get(c, table);
-    struct want *w = (struct want *) (uintptr_t) ctable_want(t, column);
-    if (w) {
+    struct want *w = column ? (struct want *) (uintptr_t) ctable_want(t, column) : NULL;
+    if (w)
         w->mode = MIN(w->mode, mode);
+    if (w || (!column && t->is_wanted))
         return;
-    }
-    want_add(t, column, mode);
+    t->is_wanted = true;
+    if (column)
+        want_add(t, column, mode);
     c->is_renewing |= c->state >= CLIENT_ASKS_ROWS;
     if (c->is_renewing)
         task_soon(&c->news);
@@ -133,7 +135,7 @@ void
 client_want_all(struct client *c, const char *table)
 {
     struct ctable *t = ctable_get(c, table);
-    t->want_all = true;
+    t->want_all = t->is_wanted = true;
     want_the_rest(t);
     c->is_renewing |= c->state >= CLIENT_ASKS_ROWS;
     if (c->is_renewing)
