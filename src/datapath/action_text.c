@@ -42,7 +42,7 @@ format_push_vlan(struct printing *pr)
 {
     uint16_t tpid = pr->act->arg >> 16;
     text_add(pr->out, "push_vlan(");
-    if (tpid && tpid != TPID_DEFAULT)
+    if (tpid != TPID_DEFAULT)
         text_addf(pr->out, "tpid=0x%04x,", tpid);
     format_tci(pr->act->arg, pr->out);
     text_addc(pr->out, ')');
@@ -229,6 +229,8 @@ take_tag(struct parsing *ps, uint32_t *tpid, uint32_t *tci)
         if (err)
             return err;
     }
+    if (*tpid < ETHERTYPE_MIN)
+        return refuse(ps->why, -EINVAL, "tpid=%#x: not an Ethernet type", *tpid);
     if (!cfi)
         return refuse(ps->why, -EOPNOTSUPP, "cfi=0: a tag that says it is none is not supported");
     *tci = pcp << VLAN_PCP_SHIFT | vid;

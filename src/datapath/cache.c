@@ -30,9 +30,9 @@
 #define BUCKETS_MAX (FLOWS_MAX / 2)
 #define BUCKETS_MIN 64
 #define BUCKET_SLOTS 8
-#define SLOTS_WANTED 5 /* mean flows per bucket before the table grows */
+#define SLOTS_WANTED 4 /* mean flows per bucket before the table grows */
 #define HUGE_PAGE (2u << 20)
-#define CLOCK_STEPS 16 /* flows the hand passes before it takes whatever it is at */
+#define CLOCK_STEPS 16 /* flows the hand passes at a time */
 
 struct bucket {
     uint16_t tags[BUCKET_SLOTS]; /* 0: empty */
@@ -171,27 +171,42 @@ table_grow(struct cache *c)
 
 static void flow_retire(struct cache *, struct flow *);
 
-/* Puts the flow into one of its two buckets; when both are full, a flow of the second makes place. */
+/* Moves one flow of the full bucket to the other bucket it may stand in.  False: those are full as well. */
+static bool
+bucket_make_room(struct cache *c, struct bucket *b)
+{
+    for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
+        struct flow *f = &c->flows[b->at[i]];
+        struct bucket *first = bucket_of(c, f->hash), *second = bucket_of(c, other_hash(f->hash, f->tag));
+        if (bucket_put(b == first ? second : first, f->tag, b->at[i])) {
+            first->overflowed |= b == first;
+            b->tags[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Puts the flow into one of its two buckets; when both are full, and all to which their flows could move (which takes luck nobody can force: the
+ * hash is keyed), a flow of the second makes place. */
 static void
 table_put(struct cache *c, struct flow *f, uint32_t at)
 {
     if (c->n_flows >= c->n_buckets * SLOTS_WANTED)
         table_grow(c);
-    struct bucket *b = bucket_of(c, f->hash);
-    if (bucket_put(b, f->tag, at))
+    struct bucket *first = bucket_of(c, f->hash), *second = bucket_of(c, other_hash(f->hash, f->tag));
+    if (bucket_put(first, f->tag, at))
         return;
-    b->overflowed = true;
-    b = bucket_of(c, other_hash(f->hash, f->tag));
-    if (bucket_put(b, f->tag, at))
-        return;
-    struct flow *victim = NULL;
-    for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-        struct flow *g = &c->flows[b->at[i]];
-        if (!victim || g->met < victim->met)
-            victim = g;
+    if (!bucket_put(second, f->tag, at)) {
+        if (bucket_make_room(c, first)) {
+            bucket_put(first, f->tag, at);
+            return;
+        }
+        if (!bucket_make_room(c, second))
+            flow_retire(c, &c->flows[second->at[0]]);
+        ASSERT(bucket_put(second, f->tag, at));
     }
-    flow_retire(c, victim);
-    ASSERT(bucket_put(b, f->tag, at));
+    first->overflowed = true;
 }
 
 static void
@@ -534,9 +549,10 @@ record_new(const struct cache *c, const struct cache_port *cp, const struct shap
     const uint64_t *mask = (const uint64_t *) &v->mask, *words = (const uint64_t *) key;
     unsigned n_ideal = 0, n_more = s && s->n > FLOW_WORDS ? s->n - FLOW_WORDS : 0;
     for (unsigned i = 0; s && i < KEY_WORDS; i++)
-        n_ideal += mask[i] != 0;
+        n_ideal += (mask[i] | words[i]) != 0;
     size_t actions_len = s ? v->actions.len : 0;
-    struct flow_record *r = malloc(sizeof *r + n_more * sizeof *r->more + n_ideal * sizeof *r->ideal + actions_len);
+    struct flow_record *r =
+        malloc(sizeof *r + n_more * sizeof *r->more + n_ideal * (sizeof *r->ideal + 1) + actions_len);
     if (!r)
         return NULL;
     *r = (struct flow_record){.credits = v->credits,
@@ -551,11 +567,15 @@ record_new(const struct cache *c, const struct cache_port *cp, const struct shap
     r->more = (uint64_t *) (r + 1);
     r->ideal = (struct ideal_word *) (r->more + n_more);
     r->actions = (uint8_t *) (r->ideal + n_ideal);
+    r->ideal_at = r->actions + actions_len;
     for (unsigned i = 0; i < n_more; i++)
         r->more[i] = words[s->at[FLOW_WORDS + i]] & s->bits[FLOW_WORDS + i];
-    for (unsigned i = 0, j = 0; s && i < KEY_WORDS; i++)
-        if (mask[i])
-            r->ideal[j++] = (struct ideal_word){i, mask[i], words[i] & mask[i]};
+    for (unsigned i = 0, j = 0; s && i < KEY_WORDS; i++) {
+        if (mask[i] | words[i]) {
+            r->ideal_at[j] = i;
+            r->ideal[j++] = (struct ideal_word){mask[i], words[i]};
+        }
+    }
     memcpy(r->actions, v->actions.bytes, actions_len);
     v->credits = NULL;
     return r;
@@ -638,19 +658,20 @@ port_to_pay(struct cache *c, struct cache_port *cp)
     return c->fattest && port_n_flows(c->fattest) ? c->fattest : NULL;
 }
 
-/* Newcomers that were met again go over to the main ring; the first that was not is the one to go.  When there are few newcomers the clock of the
+/* False: CLOCK_STEPS were not enough to find one that nobody met; they are nearer to it now.
+ * Newcomers that were met again go over to the main ring; the first that was not is the one to go.  When there are few newcomers the clock of the
  * main ring turns instead, taking one life of each flow that it passes. */
-static void
+static bool
 port_evict(struct cache *c, struct cache_port *cp)
 {
     for (unsigned step = 0; step < CLOCK_STEPS; step++) {
         enum cache_ring ring =
             cp->n[RING_PROBATION] * 10 >= cp->n[RING_MAIN] && cp->n[RING_PROBATION] ? RING_PROBATION : RING_MAIN;
         struct flow *f = &c->flows[cp->hand[ring]];
-        if (!f->met || step == CLOCK_STEPS - 1) {
+        if (!f->met) {
             flow_retire(c, f);
             count(&c->counters.evicted, 1);
-            return;
+            return true;
         }
         if (ring == RING_PROBATION) {
             ring_take(c, cp, f);
@@ -661,16 +682,19 @@ port_evict(struct cache *c, struct cache_port *cp)
             cp->hand[ring] = f->next;
         }
     }
+    return false;
 }
 
 static struct flow *
 flow_new(struct cache *c, struct cache_port *cp)
 {
-    while (c->n_flows >= atomic_load_explicit(&c->limit, memory_order_relaxed)) {
+    uint32_t limit = atomic_load_explicit(&c->limit, memory_order_relaxed);
+    while (c->n_flows >= limit) {
         struct cache_port *payer = port_to_pay(c, cp);
         if (!payer)
             return NULL;
-        port_evict(c, payer);
+        if (!port_evict(c, payer) && c->n_flows < limit + limit / 16)
+            break; /* work per packet is bounded; the limit gives way a little meanwhile */
     }
     if (c->free) {
         struct flow *f = &c->flows[c->free];
@@ -728,6 +752,7 @@ cache_add(struct cache *c, struct cache_port *cp, const struct key *key, struct 
         return add_uncached(c, cp, key, v, bytes, now);
     }
 
+    r->first_bytes = bytes;
     uint64_t hash = mask_and_hash(c, s, key, f->words);
     for (unsigned i = s->n; i < FLOW_WORDS; i++)
         f->words[i] = 0;

@@ -43,6 +43,7 @@ struct flow_record {
     uint16_t n_ideal;
     uint32_t actions_len;
     uint32_t lane;
+    uint32_t first_bytes; /* of the packet that made it */
     /* the control thread's: what it has handed on already */
     uint64_t pushed_packets, pushed_bytes;
     /* once dead */
@@ -50,14 +51,17 @@ struct flow_record {
     int64_t used_ns;
     uint16_t tcp_flags;
     /* then, in this order */
-    uint64_t *more;           /* n_more words */
-    struct ideal_word *ideal; /* the verdict's own mask, and the first packet's key under it */
+    uint64_t *more; /* n_more words */
+    struct ideal_word
+        *ideal; /* the verdict's own mask, and the whole key of the first packet: words where either is not zero */
     uint8_t *actions;
+    uint8_t *ideal_at; /* which words these are */
 };
 
 struct ideal_word {
-    uint64_t at, mask, key;
+    uint64_t mask, key;
 };
+static_assert(KEY_WORDS <= UINT8_MAX, "a word's number is a byte");
 
 struct flow {
     /* first line: what is compared */

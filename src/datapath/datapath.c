@@ -84,6 +84,10 @@ dp_new(struct loop *loop, const char *name, const char *type, const struct dp_op
     ASSERT(dp->call_fd >= 0);
     dp->call_watch = watch_new(loop, dp->call_fd, UV_READABLE, attend, dp);
     timer_init(&dp->tick, loop, tick, dp);
+    dp->born = clock_now();
+#ifdef __x86_64__
+    dp->born_cycles = __builtin_ia32_rdtsc();
+#endif
     return dp;
 }
 
@@ -102,6 +106,7 @@ dp_free(struct datapath *dp)
         lane_stop(dp->lanes[i]);
         reap(dp, dp->lanes[i]);
         lane_free(dp->lanes[i]);
+        free(dp->cleared[i]);
     }
     control_clear(dp);
     close(dp->call_fd);

@@ -52,6 +52,7 @@ struct dp_config {
 struct datapath *dp_new(struct loop *, const char *name, const char *type, const struct dp_ops *, void *aux);
 void dp_free(struct datapath *); /* every port must be gone; joins the lanes */
 void dp_configure(struct datapath *, const struct dp_config *);
+unsigned dp_vlan_limit(const struct datapath *); /* any thread */
 struct versions *dp_versions(struct datapath *);
 const char *dp_name(const struct datapath *);
 const char *dp_type(const struct datapath *);
@@ -72,15 +73,18 @@ void dp_settle(struct datapath *);
 void dp_flush(struct datapath *);      /* forgets every flow (revalidator/purge) */
 void dp_push_stats(struct datapath *); /* credits are exact when it returns */
 
-/* Every flow, by value; credits exact.  fn returns false to stop. */
+/* Every flow, by value; credits exact.  fn returns false to stop.  Cached flows that are cuts of one wildcard flow (same mask as the pipeline gave
+ * it, same key under it, same actions) are told as one.  As in the field, the packet that made a flow is not in its figures. */
 struct dp_flow {
-    struct key key, mask;
+    struct key key; /* of the packet that made it, whole */
+    struct key mask;
     const void *actions;
     size_t actions_len;
     uint64_t packets, bytes;
     uint16_t tcp_flags;
     instant used; /* INSTANT_NEVER: never */
     unsigned lane, level;
+    uint64_t ufid[2];
 };
 void dp_flows(struct datapath *, bool (*fn)(void *fn_aux, const struct dp_flow *), void *fn_aux);
 

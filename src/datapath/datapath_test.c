@@ -1,6 +1,7 @@
 #include "base/test.h"
 #include "base/rcu.h"
 #include "datapath/datapath.h"
+#include "datapath/show.h"
 #include "datapath/test_door.h"
 
 /* A pipeline in one function: frames to port 'out' (or where 'out_of' says), with this many tags more. */
@@ -272,7 +273,79 @@ TEST(a_flush_forgets_and_counts)
     world_free(w);
 }
 
+struct dumped {
+    struct world *w;
+    struct text t;
+    unsigned n;
+};
+
+static bool
+dump_line(void *d_, const struct dp_flow *f)
+{
+    struct dumped *d = d_;
+    dp_flow_format(f, false, INSTANT_NEVER, NULL, NULL, &d->t);
+    text_addc(&d->t, '\n');
+    d->n++;
+    return true;
+}
+
+TEST(flows_are_told_as_the_pipeline_made_them)
+{
+    struct world *w = world_new();
+    uint8_t f[64];
+    for (unsigned i = 0; i < 5; i++) { /* one wildcard flow, whatever its source */
+        uint32_t len = frame_udp(f, 1, 2, i, 80, 0);
+        CHECK(door_put(w->a, f, len));
+    }
+    CHECK(door_wait_out(w->b, 5));
+    struct dumped d = {w, TEXT_INIT, 0};
+    dp_flows(w->dp, dump_line, &d);
+    CHECK_EQ(d.n, 1);
+    *strstr(d.t.s, "used:") = '\0';
+    CHECK_STR(
+        d.t.s,
+        "recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth(dst=02:00:00:00:00:01),eth_type(0x0800),ipv4(frag=no),"
+        "udp(dst=80), packets:4, bytes:240, ");
+    text_fini(&d.t);
+
+    version_bump(dp_versions(w->dp), slot());
+    d.n = 0;
+    dp_flows(w->dp, dump_line, &d);
+    CHECK_EQ(d.n, 0); /* what would not be hit any more is not told */
+    text_fini(&d.t);
+    world_free(w);
+}
+
+TEST(the_figures_of_lanes_are_told)
+{
+    struct world *w = world_new();
+    uint8_t f[64];
+    uint32_t len = frame_udp(f, 1, 2, 5, 80, 0);
+    for (unsigned i = 0; i < 10; i++)
+        CHECK(door_put(w->a, f, len));
+    CHECK(door_wait_out(w->b, 10));
+    dp_settle(w->dp);
+    AUTO_TEXT struct text t = TEXT_INIT;
+    dp_lanes_stats(w->dp, -1, &t);
+    CHECK(strstr(text_str(&t), "pmd thread numa_id 0 core_id 0:\n  packets received: 10\n"));
+    CHECK(strstr(text_str(&t), "  miss with success upcall: 1\n"));
+    dp_lanes_clear(w->dp, -1);
+    text_fini(&t);
+    dp_lanes_stats(w->dp, -1, &t);
+    CHECK(strstr(text_str(&t), "  packets received: 0\n"));
+    text_fini(&t);
+    dp_lanes_stats(w->dp, 5, &t);
+    CHECK_EQ(t.len, 0);
+    dp_lanes_perf(w->dp, -1, &t);
+    CHECK(strstr(text_str(&t), "  Iterations: "));
+    text_fini(&t);
+    dp_lanes_queues(w->dp, -1, &t);
+    CHECK(strstr(text_str(&t), "  port: a                 queue-id:  0 (enabled)   pmd usage: "));
+    world_free(w);
+}
+
 TESTS(packets_go_where_the_pipeline_says_and_later_ones_do_not_ask, a_bumped_version_makes_the_flow_ask_again,
       verdicts_for_one_packet_are_counted_and_not_kept, drops_are_counted_by_reason_and_remembered,
       copies_reach_the_control_thread, a_port_comes_and_goes_while_others_forward,
-      frames_of_the_control_thread_run_a_program, a_flush_forgets_and_counts)
+      frames_of_the_control_thread_run_a_program, a_flush_forgets_and_counts, flows_are_told_as_the_pipeline_made_them,
+      the_figures_of_lanes_are_told)

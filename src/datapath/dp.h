@@ -26,6 +26,12 @@ struct datapath {
     unsigned lanes_asked; /* 0: as load asks */
     char *lane_cpus;
     struct rxq *rxqs;
+    instant measured_at;
+
+    /* show.c */
+    instant born, cleared_at;
+    uint64_t born_cycles;
+    struct figures *cleared[LANES_MAX]; /* what a lane's figures were at pmd-stats-clear; NULL: never */
 
     /* the control thread's own way out */
     struct packet_pool *pool;

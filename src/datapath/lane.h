@@ -20,16 +20,16 @@
 struct rxq {
     struct dp_port *port;
     unsigned queue;
-    int fd;                              /* control */
-    struct lane *lane;                   /* control; NULL: nowhere */
-    unsigned slot;                       /* control: its index in the lane's polls */
-    struct rxq *next;                    /* control: all queues of the datapath */
-    struct cache_port *cp;               /* lane */
-    bool is_active;                      /* lane: is asked for packets without waiting for its descriptor */
-    _Atomic uint64_t packets;            /* lane adds */
-    _Atomic uint64_t busy_ns;            /* lane adds: what its packets cost */
-    uint64_t packets_seen, busy_ns_seen; /* control: at the last tick */
-    uint64_t load_permille;              /* control: of a lane, smoothed */
+    int fd;                                   /* control */
+    struct lane *lane;                        /* control; NULL: nowhere */
+    unsigned slot;                            /* control: its index in the lane's polls */
+    struct rxq *next;                         /* control: all queues of the datapath */
+    struct cache_port *cp;                    /* lane */
+    bool is_active;                           /* lane: is asked for packets without waiting for its descriptor */
+    _Atomic uint64_t packets;                 /* lane adds */
+    _Atomic uint64_t busy_ns;                 /* lane adds: what its packets cost */
+    uint64_t busy_ns_seen;                    /* control: at the last tick */
+    uint64_t load_permille, minute_millionth; /* control: of a lane, over some seconds, over a minute */
 };
 
 struct polls {
@@ -81,7 +81,8 @@ struct lane {
     struct key keys[BURST];
 
     struct lane_counters counters;
-    struct lane_counters cleared; /* control: what they were at pmd-stats-clear */
+    uint64_t busy_ns_seen;                    /* control: at the last tick */
+    uint64_t load_permille, minute_millionth; /* control: as of a queue */
 };
 
 struct lane *lane_new(struct datapath *, unsigned index, int cpu, unsigned flow_limit);
@@ -98,7 +99,6 @@ void lane_sweep_wait(struct lane *, uint64_t ticket);
 /* What lane.c needs of the datapath. */
 const struct ports *dp_ports(const struct datapath *);
 instant dp_now(const struct datapath *);
-unsigned dp_vlan_limit(const struct datapath *);
 void dp_translate(struct datapath *, const struct key *, const struct packet *, instant now, struct verdict *);
 /* The lane's dead records are many: somebody should take them soon. */
 void dp_reap_soon(struct datapath *);

@@ -113,8 +113,38 @@ dp_unplace_port(struct datapath *dp, struct dp_port *port)
     }
 }
 
+static uint64_t
+smooth(uint64_t old, uint64_t now, unsigned ticks)
+{
+    return (old * (ticks - 1) + now) / ticks;
+}
+
+/* How much of the time since the last tick did each queue and lane work? */
+static void
+measure(struct datapath *dp)
+{
+    instant now = clock_now();
+    int64_t elapsed = MAX(instant_since(now, dp->measured_at).ns, 1);
+    dp->measured_at = now;
+    for (struct rxq *q = dp->rxqs; q; q = q->next) {
+        uint64_t busy = load(&q->busy_ns);
+        uint64_t permille = MIN((busy - q->busy_ns_seen) * 1000 / elapsed, 1000);
+        q->load_permille = smooth(q->load_permille, permille, 4);
+        q->minute_millionth = smooth(q->minute_millionth, permille * 1000, 60);
+        q->busy_ns_seen = busy;
+    }
+    for (unsigned i = 0; i < dp->n_lanes; i++) {
+        struct lane *l = dp->lanes[i];
+        uint64_t busy = load(&l->counters.busy_ns);
+        uint64_t permille = MIN((busy - l->busy_ns_seen) * 1000 / elapsed, 1000);
+        l->load_permille = smooth(l->load_permille, permille, 4);
+        l->minute_millionth = smooth(l->minute_millionth, permille * 1000, 60);
+        l->busy_ns_seen = busy;
+    }
+}
+
 void
 dp_balance(struct datapath *dp)
 {
-    (void) dp;
+    measure(dp);
 }

@@ -4,6 +4,7 @@
  *             inside a translation.  A bridge is told its complete configuration, compares, and publishes an immutable snapshot.
  * Threads.    Configuration on the control thread.  Translation on any lane, over the snapshot, inside an RCU section.
  * Lifetime.   A snapshot is one arena, dropped whole after a grace period.
+ * Bonds.      A bundle of several members sends by its active one and takes only what came in by it.
  */
 #ifndef PIPELINE_BRIDGE_H
 #define PIPELINE_BRIDGE_H 1
@@ -19,9 +20,9 @@
 struct backer;
 struct bridge;
 
-struct backer *backer_new(struct loop *,
-                          const char *type); /* "netdev", "system", "dummy": the datapath is type@ovs-type */
-void backer_free(struct backer *);           /* its bridges must be gone */
+/* "netdev", "system", "dummy": the datapath is type@ovs-type.  'loop' NULL: no datapath; whoever made it asks xlate() by hand (simulations). */
+struct backer *backer_new(struct loop *, const char *type);
+void backer_free(struct backer *); /* its bridges must be gone */
 struct datapath *backer_datapath(struct backer *);
 const char *backer_type(const struct backer *);
 
@@ -53,10 +54,11 @@ struct bridge_config {
     uint64_t datapath_id;
     struct mac hwaddr;
     enum fail_mode fail_mode;
-    bool has_controller;
+    bool
+        has_controller; /* standalone bridges forward by NORMAL all the same while none is connected, and none can be yet */
     bool forward_bpdu;
-    span mac_aging_time;
-    size_t mac_table_size;
+    span mac_aging_time;                     /* 0: 300 s; else 15 to 3,600 s */
+    size_t mac_table_size;                   /* 0: 8,192; else 10 to 1,000,000 */
     uint64_t flood_vlans[VLAN_BITMAP_WORDS]; /* VLANs that flood without learning */
     const struct bridge_port_config *ports;
     size_t n_ports;
@@ -73,6 +75,12 @@ const char *bridge_name(const struct bridge *);
 struct bridge *bridge_find(const char *name);                       /* among all backers; control thread */
 ofport bridge_port_number(const struct bridge *, const char *port); /* OFPORT_NONE: no such port */
 const char *bridge_port_name(const struct bridge *, ofport);        /* NULL: no such port */
+
+/* What went by a port that has no device (patch); zero: no such port.  Exact after dp_push_stats(). */
+struct bridge_port_stats {
+    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+void bridge_port_stats(const struct bridge *, ofport, struct bridge_port_stats *);
 
 /* Ages MAC entries, revises what moved.  Returns when to call again. */
 instant backer_run(struct backer *, instant now);

@@ -7,8 +7,18 @@
 
 #include "pipeline/bridge.h"
 
-/* A trace never changes the switch (no learning).  'frame' NULL: the key alone; else its bytes are run. */
-void trace_run(struct bridge *, const struct key *, const void *frame, size_t len, instant now, struct text *);
+struct trace_ask {
+    struct bridge *bridge;
+    const struct key *key; /* key->in_port is OpenFlow's number of the port it comes in by */
+    const void *frame;     /* NULL: the key alone; else its bytes are read and only in_port of the key counts */
+    size_t len;
+    instant now;
+    bool may_learn; /* as the frame itself would; else the switch stays as it is */
+    bool by_name;   /* ports by their names */
+};
+
+/* -EBADMSG: the frame is none. */
+int trace_run(const struct trace_ask *, struct text *, struct why *);
 
 /* A flow in the words of ovs-ofctl(8), ports of the bridge by number or name: the key of one packet (masks are refused by their fields'
  * text only).  -EINVAL: "Bad openflow flow syntax: ..." */

@@ -2,7 +2,7 @@
  *
  *     ofproto/trace BRIDGE BR_FLOW [-generate | PACKET]        BR_FLOW as ovs-ofctl(8) writes it
  *     ofproto/trace [DP] ODP_FLOW [-generate | PACKET]         ODP_FLOW as ovs-dpctl(8) writes it
- * PACKET is hex digits.  The field's options about connections and names are refused by name until there is something behind them.
+ * PACKET is hex digits.  The field's options about connections are refused by name until there is something behind them.
  */
 #include "switch/commands.h"
 #include "datapath/flow_text.h"
@@ -15,7 +15,7 @@
 struct question {
     const char *where, *flow; /* 'where' NULL: not said */
     const char *packet;       /* hex; NULL: none */
-    bool generate;
+    bool generate, by_name;
 };
 
 static int
@@ -24,13 +24,14 @@ read_arguments(int argc, const char *argv[], struct question *q, struct why *why
     const char *words[3];
     int n = 0;
 
-    *q = (struct question){NULL, NULL, NULL, false};
+    *q = (struct question){NULL, NULL, NULL, false, false};
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "-generate") || !strcmp(argv[i], "--generate"))
             q->generate = true;
-        else if (!strcmp(argv[i], "--names") || !strcmp(argv[i], "--no-names") || !strcmp(argv[i], "-consistent") ||
-                 !strcmp(argv[i], "--consistent"))
-            continue; /* ports are told by number, and a trace never changes anything but what it learns */
+        else if (!strcmp(argv[i], "--names") || !strcmp(argv[i], "--no-names"))
+            q->by_name = argv[i][2] == 'n' && argv[i][3] == 'a';
+        else if (!strcmp(argv[i], "-consistent") || !strcmp(argv[i], "--consistent"))
+            continue; /* a trace never changes anything but what it learns */
         else if (argv[i][0] == '-')
             return refuse(why, -EINVAL, "%s: option is not served", argv[i]);
         else if (n == 3)
@@ -155,10 +156,17 @@ trace(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
         refuse(&why, len, "no frame fits this flow");
     if (len < 0)
         unixctl_fail(conn, why.text);
-    else {
-        trace_run(b->run, &key, len ? frame : NULL, len, loop_now(v->loop), &t);
+    else if (trace_run(&(struct trace_ask){.bridge = b->run,
+                                           .key = &key,
+                                           .frame = len ? frame : NULL,
+                                           .len = len,
+                                           .now = loop_now(v->loop),
+                                           .may_learn = len,
+                                           .by_name = q.by_name},
+                       &t, &why))
+        unixctl_fail(conn, why.text);
+    else
         unixctl_reply(conn, text_str(&t));
-    }
     free(frame);
 }
 

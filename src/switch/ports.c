@@ -285,13 +285,14 @@ dummy_number(const char *name)
     return n > 0 && n < 0xffff && (digits || start) ? (dpport) n : DPPORT_NONE;
 }
 
+/* Up or down is the business of whoever owns the device on the host, as everywhere in the field: we never touch it. */
 static struct device_config
 device_config_of(const struct vport *p, const struct device_options *options)
 {
     unsigned mtu = p->mtu_request;
     if (!mtu && !strcmp(p->type, "internal"))
         mtu = p->bundle->bridge->min_mtu;
-    return (struct device_config){.options = options, .mac = p->mac, .mtu = mtu, .is_admin_up = true};
+    return (struct device_config){.options = options, .mac = p->mac, .mtu = mtu, .is_admin_up = false};
 }
 
 static bool

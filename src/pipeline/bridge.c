@@ -1,0 +1,251 @@
+/* bridge - from a complete configuration to a published snapshot; see the header.
+ *
+ * Order of a change.  1. lanes learn which more bits can matter, 2. the snapshot and the wiring are published, 3. the versions of what is
+ * different are bumped, so that flows built on the old stop matching, 4. addresses learned by what is gone are forgotten, 5. the old snapshot
+ * goes after a grace period.
+ */
+#include "pipeline/backer.h"
+#include "base/coverage.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+COVERAGE(bridge_reconfigure)
+
+#define AGING_DEFAULT seconds(300)
+#define TABLE_DEFAULT 8192
+
+static struct list all_bridges = LIST_INIT(&all_bridges); /* control thread */
+static uint32_t last_id;
+
+/* ---- life ---- */
+
+static void
+note_fdb_change(void *br_, uint16_t vlan, struct mac mac)
+{
+    struct bridge *br = br_;
+    version_bump(br->backer->versions, fdb_slot(br->id, vlan, mac));
+}
+
+static void
+link_by_name(struct bridge *br)
+{
+    struct bridge *other;
+    LIST_FOR (other, in_backer, &br->backer->bridges)
+        if (strcmp(br->name, other->name) < 0)
+            break;
+    list_insert(&other->in_backer, &br->in_backer);
+    list_push_back(&all_bridges, &br->in_all);
+    hmap_insert(&br->backer->bridges_by_id, &br->by_id, hash_u32(br->id));
+}
+
+struct bridge *
+bridge_new(struct backer *backer, const char *name)
+{
+    struct bridge *br = xzalloc(sizeof *br);
+    br->backer = backer;
+    br->name = xstrdup(name);
+    br->id = ++last_id;
+    br->slot = version_slot(VERSION_BRIDGE, (uint64_t) br->id << 2);
+    br->slot_flood = version_slot(VERSION_BRIDGE, (uint64_t) br->id << 2 | 1);
+    br->slot_any = version_slot(VERSION_BRIDGE, (uint64_t) br->id << 2 | 2);
+    br->fdb = fdb_new(TABLE_DEFAULT, AGING_DEFAULT);
+    fdb_on_change(br->fdb, note_fdb_change, br);
+    hmap_init(&br->traffic);
+    int err = snapshot_new(&(struct bridge_config){.name = name, .fail_mode = FAIL_SECURE}, br->id, &br->now, NULL);
+    ASSERT(!err);
+    link_by_name(br);
+    return br;
+}
+
+static void
+release(rcu_later *rcu)
+{
+    struct bridge *br = CONTAINER_OF(rcu, struct bridge, rcu);
+    snapshot_free(br->now);
+    fdb_free(br->fdb);
+    free(br->name);
+    free(br);
+}
+
+void
+bridge_free(struct bridge *br)
+{
+    if (!br)
+        return;
+    struct bridge_config nothing = {.name = br->name, .fail_mode = FAIL_SECURE};
+    int err = bridge_configure(br, &nothing, NULL); /* revises the flows of all its ports */
+    ASSERT(!err);
+    list_remove(&br->in_backer); /* the wiring does not know it any more */
+    list_remove(&br->in_all);
+    hmap_remove(&br->backer->bridges_by_id, &br->by_id);
+    struct traffic *t;
+    HMAP_FOR (t, node, &br->traffic) {
+        hmap_remove(&br->traffic, &t->node);
+        free(t);
+    }
+    hmap_fini(&br->traffic);
+    fdb_on_change(br->fdb, NULL, NULL); /* the backer may go before the grace period ends */
+    rcu_free_later(&br->rcu, release);
+}
+
+/* ---- configuration ---- */
+
+static void
+bump(struct bridge *br, uint16_t slot)
+{
+    version_bump(br->backer->versions, slot);
+}
+
+/* Bumps what stands for a port's old and new self. */
+static void
+bump_port(struct bridge *br, const struct snap_port *old, const struct snap_port *new)
+{
+    if (old)
+        bump(br, old->slot);
+    if (new && (!old || new->slot != old->slot))
+        bump(br, new->slot);
+}
+
+/* For every port that is different; one of the two is NULL when it is only in the other. */
+static bool
+each_changed_port(struct bridge *br, const struct snapshot *old, const struct snapshot *new,
+                  void (*fn)(struct bridge *, const struct snap_port *, const struct snap_port *))
+{
+    bool any = false;
+    for (size_t i = 0, j = 0; i < old->n_ports || j < new->n_ports;) {
+        const struct snap_port *a = i < old->n_ports ? &old->ports[i] : NULL;
+        const struct snap_port *b = j < new->n_ports ? &new->ports[j] : NULL;
+        if (a && b && a->number != b->number) {
+            if (a->number < b->number)
+                b = NULL;
+            else
+                a = NULL;
+        }
+        i += a != NULL;
+        j += b != NULL;
+        if (a && b && snapshot_port_equal(a, b))
+            continue;
+        any = true;
+        fn(br, a, b);
+    }
+    return any;
+}
+
+static void
+bump_changes(struct bridge *br, const struct snapshot *old, const struct snapshot *new)
+{
+    bool settings = !snapshot_settings_equal(old, new);
+    bool ports = each_changed_port(br, old, new, bump_port);
+    if (settings)
+        bump(br, br->slot);
+    if (ports)
+        bump(br, br->slot_flood);
+    if (settings || ports)
+        bump(br, br->slot_any);
+}
+
+static void
+flush_macs(struct bridge *br, const struct snapshot *old, const struct snapshot *new)
+{
+    for (size_t i = 0; i < old->n_ports; i++)
+        if (!snapshot_port_keeps_macs(&old->ports[i], snapshot_port(new, old->ports[i].number)))
+            fdb_flush_port(br->fdb, old->ports[i].number);
+    if (memcmp(old->flood_vlans, new->flood_vlans, sizeof old->flood_vlans))
+        fdb_flush_vlans(br->fdb, new->flood_vlans);
+}
+
+static bool
+is_wired_alike(const struct snapshot *a, const struct snapshot *b)
+{
+    if (a->n_ports != b->n_ports)
+        return false;
+    for (size_t i = 0; i < a->n_ports; i++) {
+        const struct snap_port *p = &a->ports[i], *q = &b->ports[i];
+        if (p->number != q->number || p->dp != q->dp || strcmp(p->name, q->name) || !p->patch_peer != !q->patch_peer ||
+            (p->patch_peer && strcmp(p->patch_peer, q->patch_peer)))
+            return false;
+    }
+    return true;
+}
+
+static void
+configure_fdb(struct bridge *br, const struct bridge_config *c)
+{
+    span age = c->mac_aging_time.ns ? c->mac_aging_time : AGING_DEFAULT;
+    age = nanos(MIN(MAX(age.ns, seconds(15).ns), seconds(3600).ns));
+    size_t max = c->mac_table_size ? c->mac_table_size : TABLE_DEFAULT;
+    fdb_configure(br->fdb, MIN(MAX(max, 10), 1000000), age);
+}
+
+int
+bridge_configure(struct bridge *br, const struct bridge_config *c, struct why *why)
+{
+    struct snapshot *new, *old = br->now;
+    int err = snapshot_new(c, br->id, &new, why);
+    if (err)
+        return err;
+    coverage_inc(bridge_reconfigure);
+    configure_fdb(br, c);
+
+    br->next = new;
+    backer_relevance(br->backer, true);
+    br->next = NULL;
+    rcu_publish(&br->now, new);
+    if (!is_wired_alike(old, new))
+        backer_rewire(br->backer);
+    backer_relevance(br->backer, false);
+    bump_changes(br, old, new);
+    flush_macs(br, old, new);
+    snapshot_free_later(old);
+    return 0;
+}
+
+/* ---- questions ---- */
+
+struct fdb *
+bridge_fdb(struct bridge *br)
+{
+    return br->fdb;
+}
+
+const char *
+bridge_name(const struct bridge *br)
+{
+    return br->name;
+}
+
+struct bridge *
+bridge_find(const char *name)
+{
+    struct bridge *br;
+    LIST_FOR (br, in_all, &all_bridges)
+        if (!strcmp(br->name, name))
+            return br;
+    return NULL;
+}
+
+ofport
+bridge_port_number(const struct bridge *br, const char *name)
+{
+    const struct snap_port *p = snapshot_port_named(br->now, name);
+    return p ? p->number : OFPORT_NONE;
+}
+
+const char *
+bridge_port_name(const struct bridge *br, ofport number)
+{
+    const struct snap_port *p = snapshot_port(br->now, number);
+    return p ? p->name : NULL;
+}
+
+void
+bridge_port_stats(const struct bridge *br, ofport number, struct bridge_port_stats *stats)
+{
+    struct traffic *t;
+    *stats = (struct bridge_port_stats){0};
+    HMAP_FOR_HASH (t, node, hash_u32(number), &br->traffic)
+        if (t->number == number)
+            *stats = t->stats;
+}

@@ -1,0 +1,316 @@
+/* xlate - see the header; walk.h has the state of a walk.
+ *
+ * Theory.  An answer may be kept only if all it stands on is among its dependencies, and each was noted before it was looked at.  For the
+ * configuration that order cannot be had (the snapshot itself tells which port's counter counts), so the walk checks at the end that
+ * the snapshots it read are still the published ones: whoever publishes bumps afterwards, so a snapshot that is still there means
+ * that every bump is still to come.
+ */
+#include "pipeline/xlate.h"
+#include "base/coverage.h"
+#include "base/mem.h"
+#include "pipeline/walk.h"
+#include <stdlib.h>
+#include <string.h>
+
+COVERAGE(xlate_actions)
+COVERAGE(xlate_too_deep)
+COVERAGE(xlate_too_long)
+
+#define MAX_DEPTH 64
+#define MAX_STEPS 4096
+
+/* ---- what the walk notes down ---- */
+
+void
+walk_look_vid(struct xlate *x)
+{
+    x->v->mask.vlan[0].tci |= be16_of(VLAN_VID_MASK | VLAN_PRESENT);
+}
+
+void
+walk_look_pcp(struct xlate *x)
+{
+    x->v->mask.vlan[0].tci = be16_of(0xffff);
+    x->v->mask.vlan[0].tpid = be16_of(0xffff);
+}
+
+void
+walk_look_inner(struct xlate *x)
+{
+    x->v->mask.vlan[1].tci |= be16_of(VLAN_VID_MASK | VLAN_PRESENT);
+}
+
+void
+walk_depend(struct xlate *x, uint16_t slot)
+{
+    deps_add(&x->v->deps, x->backer->versions, slot);
+}
+
+void
+walk_depend_port(struct xlate *x, const struct snap_port *p)
+{
+    if (x->depth == 1)
+        walk_depend(x, p->slot);
+}
+
+void
+walk_credit(struct xlate *x, struct credit credit)
+{
+    struct credits *c = x->credits;
+    if (!c || c->n == c->room) {
+        size_t room = c ? c->room * 2 : 4;
+        c = xrealloc(c, sizeof *c + room * sizeof c->at[0]);
+        if (!x->credits)
+            c->n = 0;
+        c->room = room;
+        x->credits = c;
+    }
+    credit.bridge_id = credit.bridge_id ? credit.bridge_id : x->bridge->id;
+    c->at[c->n++] = credit;
+}
+
+void
+walk_drop(struct xlate *x, enum drop reason)
+{
+    x->v->drop = reason;
+}
+
+bool
+walk_has_output(const struct xlate *x)
+{
+    return x->v->actions.len != 0;
+}
+
+/* ---- tags ---- */
+
+static bool
+tag_equal(const struct vlan_tag *a, const struct vlan_tag *b)
+{
+    return a->tpid == b->tpid && a->tci == b->tci;
+}
+
+bool
+tags_equal(const struct tags *a, const struct tags *b)
+{
+    return a->n == b->n && !memcmp(a->at, b->at, a->n * sizeof a->at[0]);
+}
+
+/* Actions that turn 'have' into 'want', leaving alone the inner tags that both have. */
+static void
+tags_sync(struct xlate *x)
+{
+    struct tags *have = &x->have, *want = &x->want;
+    unsigned common = 0;
+    while (common < have->n && common < want->n &&
+           tag_equal(&have->at[have->n - 1 - common], &want->at[want->n - 1 - common]))
+        common++;
+    for (unsigned i = have->n - common; i > 0; i--)
+        actions_add(&x->v->actions, ACT_POP_VLAN, 0, NULL, 0);
+    for (unsigned i = want->n - common; i-- > 0;) {
+        const struct vlan_tag *t = &want->at[i];
+        actions_add(&x->v->actions, ACT_PUSH_VLAN, (uint32_t) host16(t->tpid) << 16 | host16(t->tci), NULL, 0);
+    }
+    /* What is pushed may have been read from the frame. */
+    if (want->n > common) {
+        walk_look_pcp(x);
+        if (want->n - common > 1 || have->n - common > 1) {
+            walk_look(x, vlan[1]);
+        }
+    }
+    *have = *want;
+}
+
+/* ---- output ---- */
+
+static void enter(struct xlate *, const struct bridge *, ofport);
+
+static void
+output_patch(struct xlate *x, const struct snap_port *p)
+{
+    struct wire peer = wiring_peer(x->wiring, x->bridge, p->number);
+    if (!peer.bridge) {
+        report(x, REPORT_DETAIL, "patch port %s has no peer, skipping output", p->name);
+        walk_drop(x, DROP_PORT_DOWN);
+        return;
+    }
+    walk_credit(x, (struct credit){.kind = CREDIT_TX, .number = p->number});
+    walk_credit(x, (struct credit){.kind = CREDIT_RX, .bridge_id = peer.bridge->id, .number = peer.number});
+    struct tags want = x->want;
+    enter(x, peer.bridge, peer.number);
+    x->want = want;
+}
+
+void
+walk_output(struct xlate *x, const struct snap_port *p)
+{
+    walk_depend_port(x, p);
+    if (!p->may_forward) {
+        report(x, REPORT_DETAIL, "OFPPC_NO_FWD set, skipping output");
+        walk_drop(x, DROP_PORT_DOWN);
+    } else if (!p->is_up) {
+        report(x, REPORT_DETAIL, "port %s is down, skipping output", p->name);
+        walk_drop(x, DROP_PORT_DOWN);
+    } else if (p->patch_peer) {
+        output_patch(x, p);
+    } else if (p->dp == DPPORT_NONE) {
+        report(x, REPORT_DETAIL, "port %s has no device, skipping output", p->name);
+        walk_drop(x, DROP_PORT_DOWN);
+    } else {
+        tags_sync(x);
+        actions_add(&x->v->actions, ACT_OUTPUT, p->dp, NULL, 0);
+    }
+}
+
+/* ---- rules ---- */
+
+static void
+drop_run(struct xlate *x)
+{
+    walk_drop(x, DROP_NO_RULE);
+}
+
+struct rule {
+    const char *text, *step;
+    void (*run)(struct xlate *);
+    bool is_miss; /* nobody's statistics */
+};
+
+static const struct rule rule_normal = {"0. priority 0", "NORMAL", normal_run, false};
+static const struct rule rule_miss = {"0. No match.", "drop", drop_run, true};
+
+static const struct rule *
+choose_rule(const struct xlate *x)
+{
+    return x->s->fail_mode == FAIL_SECURE ? &rule_miss : &rule_normal;
+}
+
+static void
+run_tables(struct xlate *x)
+{
+    unsigned max = x->in->max_steps ? x->in->max_steps : MAX_STEPS;
+    if (x->steps++ == max) {
+        coverage_inc(xlate_too_long);
+        report(x, REPORT_ERROR, "over %u rules in one translation", max);
+        walk_drop(x, DROP_LOOP);
+        return;
+    }
+    const struct rule *rule = choose_rule(x);
+    report(x, REPORT_RULE, "%s", rule->text);
+    if (!rule->is_miss)
+        walk_credit(x, (struct credit){.kind = CREDIT_RULE});
+    if (x->in_port && !x->in_port->may_receive) {
+        walk_drop(x, DROP_PORT_DOWN);
+        return;
+    }
+    report(x, REPORT_STEP, "%s", rule->step);
+    rule->run(x);
+}
+
+/* ---- bridges ---- */
+
+static void
+visit(struct xlate *x, const struct bridge *bridge, ofport number)
+{
+    x->bridge = bridge;
+    if (x->depth == 1)
+        walk_depend(x, bridge->slot);
+    else
+        walk_depend(x, bridge->slot_any);
+    x->s = rcu_get(&bridge->now);
+    x->in_port = snapshot_port(x->s, number);
+    if (x->in->report)
+        report_enter(x->in->report, x->s->name);
+    run_tables(x);
+    if (x->in->report)
+        report_leave(x->in->report);
+    if (rcu_get(&bridge->now) != x->s)
+        x->v->may_cache = false;
+}
+
+static void
+enter(struct xlate *x, const struct bridge *bridge, ofport number)
+{
+    unsigned max = x->in->max_depth ? x->in->max_depth : MAX_DEPTH;
+    if (x->depth == max) {
+        coverage_inc(xlate_too_deep);
+        report(x, REPORT_ERROR, "over max translation depth %u", max);
+        walk_drop(x, DROP_LOOP);
+        return;
+    }
+    const struct bridge *outer = x->bridge;
+    const struct snapshot *s = x->s;
+    const struct snap_port *in_port = x->in_port;
+    x->depth++;
+    visit(x, bridge, number);
+    x->depth--;
+    x->bridge = outer;
+    x->s = s;
+    x->in_port = in_port;
+}
+
+static void
+take_tags(struct xlate *x)
+{
+    for (unsigned i = 0; i < KEY_VLANS && x->key->vlan[i].tpid; i++)
+        x->have.at[x->have.n++] = x->key->vlan[i];
+    x->want = x->have;
+}
+
+void
+xlate(const struct backer *backer, const struct xlate_in *in, struct verdict *v)
+{
+    struct xlate x = {.in = in, .key = in->key, .backer = backer, .v = v};
+    coverage_inc(xlate_actions);
+    walk_look(&x, port);
+    walk_look(&x, packet_type);
+    walk_depend(&x, version_slot(VERSION_PORT, in->key->port));
+    x.wiring = rcu_get(&backer->wiring);
+    struct wire from =
+        in->at ? (struct wire){(struct bridge *) in->at, in->number} : wiring_door(x.wiring, in->key->port);
+    walk_drop(&x, DROP_NO_ROUTE_TO_BRIDGE);
+    if (from.bridge) {
+        take_tags(&x);
+        enter(&x, from.bridge, from.number);
+    }
+    if (rcu_get(&backer->wiring) != x.wiring)
+        v->may_cache = false;
+    v->credits = x.credits;
+}
+
+void
+verdict_init(struct verdict *v, const struct versions *versions)
+{
+    memset(&v->mask, 0, sizeof v->mask);
+    actions_init(&v->actions);
+    deps_begin(&v->deps, versions);
+    v->credits = NULL;
+    v->may_cache = true;
+    v->drop = DROP_NO_RULE;
+}
+
+void
+verdict_fini(struct verdict *v)
+{
+    actions_fini(&v->actions);
+    free(v->credits);
+    v->credits = NULL;
+}
+
+void
+relevant_mask(unsigned relevance, struct key *mask)
+{
+    memset(mask, 0, sizeof *mask);
+    memset(&mask->port, 0xff, sizeof mask->port);
+    memset(&mask->packet_type, 0xff, sizeof mask->packet_type);
+    if (relevance & RELEVANT_NORMAL) {
+        memset(&mask->eth_src, 0xff, sizeof mask->eth_src);
+        memset(&mask->eth_dst, 0xff, sizeof mask->eth_dst);
+        memset(&mask->eth_type, 0xff, sizeof mask->eth_type);
+        memset(&mask->vlan, 0xff, sizeof mask->vlan);
+    }
+    if (relevance & RELEVANT_ARP) {
+        memset(&mask->arp_op, 0xff, sizeof mask->arp_op);
+        memset(&mask->arp_spa, 0xff, sizeof mask->arp_spa);
+        memset(&mask->arp_tpa, 0xff, sizeof mask->arp_tpa);
+    }
+}
