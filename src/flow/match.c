@@ -119,7 +119,6 @@ match_parse(const char *text, const struct port_names *names, struct match *out,
 {
     struct match m;
     memset(&m, 0, sizeof m);
-    AUTO_STR char *copy = xstrdup(text);
     /* Two rounds, so that the protocol decides what tp_src means wherever it stands. */
     for (int round = 0; round < 2; round++) {
         AUTO_STR char *again = xstrdup(text);
@@ -221,8 +220,9 @@ key_format(const struct key *key, const struct port_names *names, struct text *o
         union field_value v;
         field_get(f, key, &v);
         bool zero = !v.d[0] && !v.d[1];
-        bool wanted = f->id == FIELD_IN_PORT                          ? host32(key->in_port) != UINT32_MAX
-                      : is_context(f->id) || f->id == FIELD_VLAN_TCI1 ? !zero
+        bool wanted = f->id == FIELD_IN_PORT     ? true
+                      : f->id == FIELD_VLAN_TCI1 ? key->vlan[0].tci != 0
+                      : is_context(f->id)        ? !zero
                       : f->id == FIELD_IPV6_EXTHDR || f->id == FIELD_ND_RESERVED || f->id == FIELD_ND_OPTIONS_TYPE
                           ? !zero
                           : field_prerequisite(f, key, NULL);

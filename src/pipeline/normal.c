@@ -28,6 +28,12 @@ struct normal {
     VEC(struct output) outputs;
 };
 
+/* Frames that a controller sends come from no port: in any VLAN, to all, and nothing is learned. */
+static const struct snap_bundle from_nowhere = {
+    .name = "OFPP_NONE",
+    .vlan = {.mode = VLAN_TRUNK, .trunks_all = true, .cvlans_all = true},
+};
+
 /* ---- may it come in? ---- */
 
 static bool
@@ -78,12 +84,12 @@ admit(struct normal *n)
     walk_look(x, eth_dst);
     walk_look(x, eth_type);
     walk_look_vid(x);
-    if (!x->in_port || !x->in_port->bundle) {
+    n->in = x->is_from_nowhere ? &from_nowhere : x->in_port ? x->in_port->bundle : NULL;
+    if (!n->in) {
         report(x, REPORT_WARN, "no input bundle, dropping");
         walk_drop(x, DROP_NO_ROUTE_TO_BRIDGE);
         return false;
     }
-    n->in = x->in_port->bundle;
     if (is_vlan_type(x->key->eth_type) && !x->key->vlan[0].tpid) {
         report(x, REPORT_WARN, "partial VLAN tag, dropping");
         walk_drop(x, DROP_VLAN_PARTIAL);
@@ -143,7 +149,7 @@ learn(struct normal *n)
     struct xlate *x = n->x;
     const struct bridge *b = x->bridge;
     struct mac src = x->key->eth_src;
-    if (!learns(n) || mac_is_multicast(src))
+    if (n->in == &from_nowhere || !learns(n) || mac_is_multicast(src))
         return;
     unsigned how = how_heard(n);
     if (x->in->may_learn && fdb_learn(b->fdb, src, n->place.vid, n->in->id, how, x->in->now))

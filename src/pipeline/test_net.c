@@ -5,9 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void
+leave_rcu(void)
+{
+    rcu_unregister();
+    rcu_barrier(); /* what was to be freed later is free now, and leaks show */
+}
+
 struct net *
 net_new(void)
 {
+    static bool is_registered;
+    if (!is_registered) {
+        rcu_register();
+        atexit(leave_rcu);
+        is_registered = true;
+    }
     struct net *net = xzalloc(sizeof *net);
     net->backer = backer_new(NULL, "dummy");
     return net;

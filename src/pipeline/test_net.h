@@ -18,6 +18,7 @@ struct net {
     size_t n_bridges;
 };
 
+/* Registers the thread with RCU, once. */
 struct net *net_new(void);
 void net_free(struct net *);
 OWN(net);

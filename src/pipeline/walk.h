@@ -30,6 +30,7 @@ struct xlate {
     const struct bridge *bridge;
     const struct snapshot *s;
     const struct snap_port *in_port; /* NULL: no such port */
+    bool is_from_nowhere;            /* from no port at all */
 };
 
 /* One of the frame's own bytes decided. */

@@ -218,6 +218,7 @@ visit(struct xlate *x, const struct bridge *bridge, ofport number)
         walk_depend(x, bridge->slot_any);
     x->s = rcu_get(&bridge->now);
     x->in_port = snapshot_port(x->s, number);
+    x->is_from_nowhere = number == OFPORT_NONE;
     if (x->in->report)
         report_enter(x->in->report, x->s->name);
     run_tables(x);
@@ -246,6 +247,7 @@ enter(struct xlate *x, const struct bridge *bridge, ofport number)
     x->bridge = outer;
     x->s = s;
     x->in_port = in_port;
+    x->is_from_nowhere = false;
 }
 
 static void

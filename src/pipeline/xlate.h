@@ -20,7 +20,7 @@ struct xlate_in {
     bool may_learn;
     struct report *report;         /* NULL: nobody listens */
     const struct bridge *at;       /* NULL: key->port tells; else the frame comes in here ... */
-    ofport number;                 /* ... by this port, which need not exist */
+    ofport number;                 /* ... by this port, which need not exist; OFPORT_NONE: by none */
     unsigned max_depth, max_steps; /* 0: the usual 64 and 4,096 */
 };
 
