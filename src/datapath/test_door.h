@@ -82,20 +82,6 @@ static const struct device_class door_class = {.type = "door",
                                                .receive = door_receive,
                                                .send = door_send};
 
-/* Doors are counted, not closed: whoever made one frees it. */
-__attribute__((weak)) struct device *
-device_get(struct device *d)
-{
-    __atomic_fetch_add(&d->n_refs, 1, __ATOMIC_RELAXED);
-    return d;
-}
-
-__attribute__((weak)) void
-device_put(struct device *d)
-{
-    __atomic_fetch_sub(&d->n_refs, 1, __ATOMIC_RELAXED);
-}
-
 static inline void
 door_close_(struct device *d_)
 {

@@ -5,6 +5,7 @@
 #include "device/device.h"
 
 extern const struct device_class dummy_class, dummy_internal_class, dummy_pmd_class;
+extern const struct device_class bench_source_class, bench_sink_class;
 extern const struct device_class internal_class, system_class, tap_class;
 
 /* Counts that several lanes add to, once per burst. */

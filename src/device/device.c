@@ -7,6 +7,7 @@
 
 static const struct device_class *const real_classes[] = {&internal_class, &system_class, &tap_class, NULL};
 static const struct device_class *const dummy_classes[] = {&dummy_class, &dummy_internal_class, &dummy_pmd_class};
+static const struct device_class *const bench_classes[] = {&bench_source_class, &bench_sink_class};
 
 enum override { OVERRIDE_NONE, OVERRIDE_SYSTEM, OVERRIDE_ALL };
 static bool has_dummies;
@@ -34,6 +35,9 @@ device_class_find(const char *type)
     for (size_t i = 0; has_dummies && i < ARRAY_SIZE(dummy_classes); i++)
         if (!strcmp(dummy_classes[i]->type, type))
             return dummy_classes[i];
+    for (size_t i = 0; has_dummies && i < ARRAY_SIZE(bench_classes); i++)
+        if (!strcmp(bench_classes[i]->type, type))
+            return bench_classes[i];
     return NULL;
 }
 
