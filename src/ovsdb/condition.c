@@ -45,6 +45,7 @@ relax(const struct jv *v, const struct clause *c, struct column_type *type)
             return dberr_syntax(v, NULL, "Type mismatch: \"%s\" operator may not be applied to column %s of type %s.",
                                 fn_names[c->fn], c->column->name, text_str(&english));
         }
+        type->n_min = 1;
         break;
     case FN_EXCLUDES:
         if (!type_is_scalar(type)) {
@@ -120,11 +121,12 @@ condition_fini(struct condition *c)
 static bool
 holds_scalar(const struct clause *c, const struct datum *d)
 {
-    /* Of an optional value that is not there only "is not" can be said. */
+    /* Of an optional value that is not there only "is not" can be said; nothing is part of everything. */
     if (!d->n || !c->arg->n)
-        return c->fn == FN_EQ || c->fn == FN_INCLUDES ? !d->n && !c->arg->n && type_is_optional(&c->column->type)
-               : c->fn == FN_NE                       ? d->n != c->arg->n
-                                                      : c->fn == FN_EXCLUDES;
+        return c->fn == FN_EQ         ? d->n == c->arg->n
+               : c->fn == FN_INCLUDES ? !c->arg->n
+               : c->fn == FN_NE       ? d->n != c->arg->n
+                                      : c->fn == FN_EXCLUDES;
     union atom a = datum_key(d, 0), b = datum_key(c->arg, 0);
     int cmp = atom_cmp(&a, &b, d->key_type);
     switch (c->fn) {

@@ -219,7 +219,7 @@ shape_leave(struct shape *s)
 /* ---- requests ---- */
 
 static struct dberr *
-select_from_json(const struct jv *v, unsigned *select)
+select_from_json(const struct jv *v, const char *what, unsigned *select)
 {
     static const struct {
         const char *name;
@@ -231,7 +231,7 @@ select_from_json(const struct jv *v, unsigned *select)
     *select = SELECT_ALL;
     if (!v)
         return NULL;
-    members_begin(&m, v, "table select");
+    members_begin(&m, v, what);
     for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
         if (jv_is(members_get(&m, bits[i].name, M_BOOLEAN | M_OPTIONAL), JV_FALSE))
             *select &= ~bits[i].bit;
@@ -239,11 +239,11 @@ select_from_json(const struct jv *v, unsigned *select)
 }
 
 static struct dberr *
-add_column(struct watched *w, const struct column *c, unsigned select)
+add_column(struct watched *w, const struct column *c, unsigned select, const struct jv *columns)
 {
     for (size_t i = 0; i < w->n_columns; i++)
         if (w->columns[i].column == c)
-            return dberr_syntax(NULL, NULL, "column %s mentioned more than once", c->name);
+            return dberr_syntax(columns, NULL, "column %s mentioned more than once", c->name);
     w->columns[w->n_columns++] = (struct watched_column){c, select};
     return NULL;
 }
@@ -256,7 +256,7 @@ add_columns(struct watched *w, const struct jv *columns, unsigned select)
 
     if (!columns) {
         for (size_t i = COL_VERSION; !err && i < s->n_columns; i++)
-            err = add_column(w, &s->columns[i], select);
+            err = add_column(w, &s->columns[i], select, NULL);
         return err;
     }
     if (columns->type != JV_ARRAY)
@@ -267,7 +267,7 @@ add_columns(struct watched *w, const struct jv *columns, unsigned select)
         const struct column *c = table_column(s, columns->at[i].s);
         if (!c)
             return dberr_syntax(columns, NULL, "%s is not a valid column name", columns->at[i].s);
-        err = add_column(w, c, select);
+        err = add_column(w, c, select, columns);
     }
     return err;
 }
@@ -277,14 +277,15 @@ request_from_json(struct watched *w, const struct jv *v, bool conditional, bool 
 {
     struct members m;
     unsigned select;
+    AUTO_STR char *what = xasprintf("table %s", w->table->schema->name), *select_what = xasprintf("%s select", what);
 
-    members_begin(&m, v, "table request");
+    members_begin(&m, v, what);
     const struct jv *columns = members_get(&m, "columns", M_ARRAY | M_OPTIONAL);
     const struct jv *select_json = members_get(&m, "select", M_OBJECT | M_OPTIONAL);
     const struct jv *where = conditional ? members_get(&m, "where", M_ARRAY | M_OPTIONAL) : NULL;
     struct dberr *err = members_end(&m);
     if (!err)
-        err = select_from_json(select_json, &select);
+        err = select_from_json(select_json, select_what, &select);
     if (!err)
         err = add_columns(w, columns, select);
     if (!err && where) {
@@ -854,7 +855,9 @@ change_from_json(struct watched *w, const struct jv *v)
     struct members m;
     struct condition cond;
 
-    members_begin(&m, v, "monitor condition change");
+    AUTO_STR char *what = xasprintf("table %s", w->table->schema->name);
+
+    members_begin(&m, v, what);
     const struct jv *columns = members_get(&m, "columns", M_ARRAY | M_OPTIONAL);
     const struct jv *where = members_get(&m, "where", M_ARRAY | M_OPTIONAL);
     struct dberr *err = members_end(&m);

@@ -76,7 +76,7 @@ fail_text(struct session *s, const char *id, const char *error_json)
     struct text *t = rpc_begin(s->rpc);
     text_add(t, "{\"id\":");
     text_add(t, id);
-    text_add(t, ",\"result\":null,\"error\":");
+    text_add(t, ",\"error\":"); /* no "result": the field's C library takes a null one for a reply */
     text_add(t, error_json);
     text_addc(t, '}');
     rpc_end(s->rpc);
@@ -247,7 +247,7 @@ wait_transact(struct session *s, struct hosted *h, const struct jv *params, cons
     t->began = loop_now(s->server->loop);
     timer_init(&t->timeout, s->server->loop, trigger_timeout, t);
     if (timeout_ms < INT64_MAX / 2000000)
-        timer_set_in(&t->timeout, millis(timeout_ms + 1));
+        timer_set_in(&t->timeout, millis(timeout_ms));
     list_push_back(&h->triggers, &t->link);
     list_push_back(&s->triggers, &t->session_link);
     if (list_size(&h->triggers) == 1)
@@ -394,7 +394,7 @@ do_set_db_change_aware(struct session *s, const struct rpc_msg *msg, const char 
 {
     const struct jv *p = msg->params;
     if (p->type != JV_ARRAY || p->n != 1 || (p->at[0].type != JV_TRUE && p->at[0].type != JV_FALSE))
-        return dberr_syntax(p, NULL, "true or false parameter expected");
+        return dberr_syntax(p, NULL, "%s: true or false parameter expected", msg->method);
     s->knows_db_changes = p->at[0].type == JV_TRUE;
     reply_text(s, id, "{}");
     return NULL;
@@ -449,7 +449,7 @@ do_convert(struct session *s, const struct rpc_msg *msg, const char *id)
     if (err)
         return err;
     if (msg->params->n != 2)
-        return dberr_syntax(msg->params, NULL, "invalid parameters");
+        return dberr_syntax(msg->params, NULL, "array expected");
     err = convert(s, h, &msg->params->at[1]);
     if (!err)
         reply_text(s, id, "{}");
@@ -506,7 +506,7 @@ do_unlock(struct session *s, const struct rpc_msg *msg, const char *id)
         return err;
     struct lock_waiter *w = find_lock(s, name);
     if (!w)
-        return dberr_syntax(msg->params, NULL, "\"unlock\" without \"lock\" or \"steal\"");
+        return dberr_syntax(msg->params, NULL, "%s: \"unlock\" without \"lock\" or \"steal\"", msg->method);
     lock_leave(s->server, w);
     reply_text(s, id, "{}");
     return NULL;
@@ -620,9 +620,9 @@ open_monitor(struct session *s, const struct rpc_msg *msg, const char *id, enum 
     if (monitor_find(s, text_str(&name)))
         return dberr_syntax(&p->at[1], NULL, "duplicate monitor ID");
     if (version == MONITOR_V3 && p->at[3].type != JV_STRING)
-        return dberr_syntax(p, NULL, "last-txn-id must be string");
+        return dberr_syntax(&p->at[3], NULL, "last-txn-id must be string");
     if (version == MONITOR_V3 && !uuid_parse(p->at[3].s, &last))
-        return dberr_syntax(p, NULL, "last-txn-id must be UUID format.");
+        return dberr_syntax(&p->at[3], NULL, "last-txn-id must be UUID format.");
 
     struct session_monitor *m = xzalloc(sizeof *m);
     err = monitor_open(h->monitors, &p->at[2], version, &monitor_ops, m, &m->monitor);
@@ -678,12 +678,12 @@ do_monitor_cond_change(struct session *s, const struct rpc_msg *msg, const char 
     struct dberr *err = monitor_change(m->monitor, &p->at[2], &updates);
     if (err)
         return err;
-    if (updates.len)
-        on_update(m, monitor_version_of(m->monitor), &m->hosted->db->last_id, &updates);
     hmap_remove(&s->monitors, &m->node);
     free(m->id);
     m->id = text_steal(&new);
     hmap_insert(&s->monitors, &m->node, hash_str(m->id));
+    if (updates.len)
+        on_update(m, monitor_version_of(m->monitor), &m->hosted->db->last_id, &updates);
     reply_text(s, id, "{}");
     return NULL;
 }
@@ -781,10 +781,16 @@ on_request(struct session *s, const struct rpc_msg *msg)
 static void
 on_received(void *aux, const struct rpc_msg *msg)
 {
+    static struct log_limit limit = LOG_LIMIT(5, 5);
     struct session *s = aux;
 
     if (s->is_doomed)
         return;
+    if (msg->params && msg->params->type != JV_ARRAY) {
+        log_warn_rl(&limit, "%s: received bad JSON-RPC message: \"params\" must be JSON array", rpc_name(s->rpc));
+        session_doom(s, NULL);
+        return;
+    }
     switch (msg->type) {
     case RPC_REQUEST:
         on_request(s, msg);
