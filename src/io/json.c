@@ -46,7 +46,7 @@ json_add_string(struct text *out, const char *s, size_t n)
             add_escape(out, c);
         begin = i + 1;
     }
-    put(out, "\"", 1);
+    text_addc(out, '"'); /* terminates */
 }
 
 static void

@@ -551,31 +551,6 @@ jv_copy(struct arena *arena, const struct jv *from)
 }
 
 void
-json_add_string(struct text *t, const char *s, size_t n)
-{
-    static const char short_escape[32] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
-    const char *end = s + n, *plain = s;
-
-    text_reserve(t, n + 3);
-    text_addc(t, '"');
-    for (; s < end; s++) {
-        unsigned char c = *s;
-        if (likely(c >= 0x20 && c != '"' && c != '\\'))
-            continue;
-        text_addn(t, plain, s - plain);
-        plain = s + 1;
-        if (c >= 0x20 || short_escape[c]) {
-            text_addc(t, '\\');
-            text_addc(t, c >= 0x20 ? (char) c : short_escape[c]);
-        } else {
-            text_addf(t, "\\u%04x", c);
-        }
-    }
-    text_addn(t, plain, s - plain);
-    text_addc(t, '"');
-}
-
-void
 json_add_int(struct text *t, int64_t i)
 {
     char buf[24], *p = buf + sizeof buf;

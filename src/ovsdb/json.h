@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "base/why.h"
+#include "io/json.h"
 #include <jansson.h>
 
 enum jv_type { JV_NULL, JV_FALSE, JV_TRUE, JV_INT, JV_REAL, JV_STRING, JV_ARRAY, JV_OBJECT };
@@ -67,7 +68,7 @@ void jv_add_sorted(struct text *,
                    const struct jv *); /* members by name: the canonical form, what checksums are made of */
 void jv_add_pretty(struct text *,
                    const struct jv *); /* members by name, two spaces of indent, as the field's --pretty */
-void json_add_string(struct text *, const char *, size_t n); /* quoted and escaped */
+/* json_add_string() is io's */
 void json_add_int(struct text *, int64_t);
 void json_add_real(struct text *, double);
 

@@ -178,10 +178,11 @@ parse_options(struct settings *s, int argc, char *argv[])
     for (;;) {
         int index = 0, err = 0;
         struct why why;
-        int c = getopt_long(argc, argv, "p:c:C:hVv::", all.at, &index);
+        int c = getopt_long(argc, argv, DAEMON_SHORT_OPTIONS "hV", all.at, &index);
         if (c < 0)
             break;
-        if (daemon_option(&s->daemon, c, optarg, &err, &why)) {
+        bool is_tls = c == 'p' || c == 'c' || c == 'C'; /* ours may come from a database */
+        if (!is_tls && daemon_option(&s->daemon, c, optarg, &err, &why)) {
             if (err)
                 die("%s", why.text);
             continue;
@@ -293,8 +294,7 @@ main(int argc, char *argv[])
     malloc_trim(0);
     server_control(server, on_exit_asked, loop);
     must(unixctl_open(loop, s.daemon.unixctl, &unixctl, &why), &why);
-    loop_on_signal(loop, SIGTERM, on_exit_asked, loop);
-    loop_on_signal(loop, SIGINT, on_exit_asked, loop);
+    daemon_stop_on_signals(loop);
     daemon_ready(&s.daemon);
     if (s.run) {
         loop_on_signal(loop, SIGCHLD, on_child_signal, &child);
