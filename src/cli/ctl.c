@@ -323,13 +323,32 @@ ctl_print_commands(const struct ctl *ctl, FILE *f)
     }
 }
 
+/* The letter of a long option; those of io/daemon.h are known by name only. */
+static int
+option_letter(const struct option *o)
+{
+    static const struct option shared[] = {{"verbose", 0, NULL, 'v'},
+                                           {"private-key", 0, NULL, 'p'},
+                                           {"certificate", 0, NULL, 'c'},
+                                           {"ca-cert", 0, NULL, 'C'}};
+
+    if (!o->flag && o->val > 0 && o->val <= UCHAR_MAX)
+        return o->val;
+    for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
+        if (!strcmp(shared[i].name, o->name))
+            return shared[i].val;
+    }
+    return 0;
+}
+
 void
 ctl_print_options(const struct option options[], FILE *f)
 {
     for (const struct option *o = options; o->name; o++) {
+        int letter = option_letter(o);
         fprintf(f, "--%s%s\n", o->name, o->has_arg ? "=ARG" : "");
-        if (!o->flag && o->val > 0 && o->val <= UCHAR_MAX)
-            fprintf(f, "-%c%s\n", o->val, o->has_arg ? " ARG" : "");
+        if (letter)
+            fprintf(f, "-%c%s\n", letter, o->has_arg ? " ARG" : "");
     }
 }
 

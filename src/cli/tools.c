@@ -1,5 +1,6 @@
 #include "cli/tools.h"
 
+#include "cli/appctl.h"
 #include "cli/vsctl.h"
 #include "io/daemon.h"
 #include <stdint.h>
@@ -8,6 +9,7 @@
 
 const struct tool tools[] = {
     {"vsctl", "ovs-vsctl", "[OPTIONS] COMMAND [ARG...]", "read and change the configuration of the switch", vsctl_main},
+    {"appctl", "ovs-appctl", "[-t TARGET] COMMAND [ARG...]", "ask or command a running program", appctl_main},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

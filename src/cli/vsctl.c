@@ -5,6 +5,7 @@
  * changed something the run waits until the switch has taken it (cur_cfg reaches the next_cfg that the commit set), and then looks
  * whether the interfaces it made are alive.
  * Exit status.  0; 1 a refusal; 2 br-exists says no; 65 committed, but the switch could not set something up; SIGALRM the timeout. */
+#include "cli/options.h"
 #include "cli/vsctl.h"
 
 #include "base/log.h"
@@ -12,10 +13,8 @@
 #include "io/daemon.h"
 #include "io/dirs.h"
 #include "io/stream.h"
-#include "io/tls.h"
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,7 +93,6 @@ struct options {
     bool leader_only, shuffle;
     unsigned timeout_s;
     struct table_style style;
-    struct tls_config tls;
 };
 
 enum {
@@ -111,15 +109,6 @@ enum {
     OPT_NO_LEADER_ONLY,
     OPT_SHUFFLE,
     OPT_NO_SHUFFLE,
-    OPT_LOG_FILE,
-    OPT_SYSLOG_METHOD,
-    OPT_SYSLOG_TARGET,
-    OPT_BOOTSTRAP_CA_CERT,
-    OPT_PEER_CA_CERT,
-    OPT_SSL_PROTOCOLS,
-    OPT_SSL_CIPHERS,
-    OPT_SSL_CIPHERSUITES,
-    OPT_SSL_SERVER_NAME,
 };
 
 static const struct option own_options[] = {
@@ -138,42 +127,16 @@ static const struct option own_options[] = {
     {"shuffle-remotes", no_argument, NULL, OPT_SHUFFLE},
     {"no-shuffle-remotes", no_argument, NULL, OPT_NO_SHUFFLE},
     {"version", no_argument, NULL, 'V'},
-    {"verbose", optional_argument, NULL, 'v'},
-    {"log-file", optional_argument, NULL, OPT_LOG_FILE},
-    {"syslog-method", required_argument, NULL, OPT_SYSLOG_METHOD},
-    {"syslog-target", required_argument, NULL, OPT_SYSLOG_TARGET},
-    {"private-key", required_argument, NULL, 'p'},
-    {"certificate", required_argument, NULL, 'c'},
-    {"ca-cert", required_argument, NULL, 'C'},
-    {"ssl-protocols", required_argument, NULL, OPT_SSL_PROTOCOLS},
-    {"ssl-ciphers", required_argument, NULL, OPT_SSL_CIPHERS},
-    {"ssl-ciphersuites", required_argument, NULL, OPT_SSL_CIPHERSUITES},
-    {"ssl-server-name", required_argument, NULL, OPT_SSL_SERVER_NAME},
-    {"bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT},
-    {"peer-ca-cert", required_argument, NULL, OPT_PEER_CA_CERT},
     {NULL, 0, NULL, 0},
 };
-#define SHORT_OPTIONS "+t:hVv::f:d:p:c:C:"
-
-static size_t
-copy_options(struct option *to, const struct option *from)
-{
-    size_t n = 0;
-    for (; from[n].name; n++)
-        to[n] = from[n];
-    return n;
-}
+#define SHORT_OPTIONS "+t:hVf:d:" DAEMON_SHORT_OPTIONS
 
 static const struct option *
 global_options(void)
 {
     static struct option all[64];
-    if (!all[0].name) {
-        size_t n = copy_options(all, own_options);
-        n += copy_options(all + n, table_long_options);
-        ASSERT(n < ARRAY_SIZE(all));
-    }
-    return all;
+    return options_join(all, ARRAY_SIZE(all),
+                        (const struct option *const[]){own_options, client_long_options, table_long_options, NULL});
 }
 
 static void
@@ -206,91 +169,24 @@ usage(const struct ctl *ctl)
               "  --oneline                   print exactly one line of output per command\n"
               "  --[no-]leader-only          of a cluster, speak to the leader only, or to any server\n"
               "  --[no-]shuffle-remotes      try several servers in random order, or in the order given\n"
-              "  -v, --verbose[=SPEC]        set logging levels\n"
-              "  --log-file[=FILE]           log to FILE\n"
               "  --no-syslog                 same as --verbose=vsctl:syslog:warn\n"
               "  --commands, --options       list the commands or options, for completion\n",
               dir_run());
     table_usage(&t);
-    text_add(&t, "\nPKI configuration (required to use SSL):\n"
-                 "  -p, --private-key=FILE  file with private key\n"
-                 "  -c, --certificate=FILE  file with certificate for private key\n"
-                 "  -C, --ca-cert=FILE      file with peer CA certificate\n"
-                 "  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create\n"
-                 "  --peer-ca-cert=FILE     more certificates to send to the peer\n"
-                 "  --ssl-protocols, --ssl-ciphers, --ssl-ciphersuites, --ssl-server-name\n"
-                 "\nOther options:\n"
+    client_usage(&t);
+    tls_usage(&t);
+    text_add(&t, "\nOther options:\n"
                  "  -h, --help                  display this help message\n"
                  "  -V, --version               display version information\n");
     fputs(text_str(&t), stdout);
-}
-
-static int
-set_timeout(struct options *o, const char *word, struct why *why)
-{
-    char *end;
-    long s = strtol(word, &end, 10);
-    if (*end || end == word || s < 0 || s > INT_MAX)
-        return refuse(why, -EINVAL, "value %s on -t or --timeout is invalid", word);
-    o->timeout_s = s;
-    return 0;
-}
-
-static int
-log_option(int c, const char *arg, struct why *why)
-{
-    AUTO_STR char *path = NULL;
-
-    switch (c) {
-    case 'v':
-        return log_set_words(arg ? arg : "ANY:ANY:dbg", why);
-    case OPT_LOG_FILE:
-        path = arg ? xstrdup(arg) : dir_file(dir_log(), "ovs-vsctl.log");
-        return log_file_open(path, why);
-    default:
-        return refuse(why, -ENOTSUP, "choosing how to reach syslog is not supported");
-    }
-}
-
-static bool
-tls_option(struct tls_config *tls, int c, const char *arg)
-{
-    switch (c) {
-    case 'p':
-        tls->private_key = arg;
-        return true;
-    case 'c':
-        tls->certificate = arg;
-        return true;
-    case 'C':
-    case OPT_BOOTSTRAP_CA_CERT:
-        tls->ca_cert = arg;
-        tls->bootstrap_ca_cert = c == OPT_BOOTSTRAP_CA_CERT;
-        return true;
-    case OPT_PEER_CA_CERT:
-        tls->peer_ca_cert = arg;
-        return true;
-    case OPT_SSL_PROTOCOLS:
-        tls->protocols = arg;
-        return true;
-    case OPT_SSL_CIPHERS:
-        tls->ciphers = arg;
-        return true;
-    case OPT_SSL_CIPHERSUITES:
-        tls->ciphersuites = arg;
-        return true;
-    case OPT_SSL_SERVER_NAME:
-        tls->server_name = arg;
-        return true;
-    default:
-        return false;
-    }
 }
 
 /* One option that takes effect at once; ctl->status is set when there is nothing left to do. */
 static int
 take_option(struct ctl *ctl, struct options *o, int c, const struct option *option, struct why *why)
 {
+    int err = 0;
+
     switch (c) {
     case OPT_DB:
         o->db = optarg;
@@ -321,7 +217,7 @@ take_option(struct ctl *ctl, struct options *o, int c, const struct option *opti
     case OPT_LOCAL:
         return ctl_local_option(ctl, option->name, optarg, why);
     case 't':
-        return set_timeout(o, optarg, why);
+        return timeout_parse(optarg, "-t or --timeout", &o->timeout_s, why);
     case 'h':
         usage(ctl);
         break;
@@ -336,7 +232,8 @@ take_option(struct ctl *ctl, struct options *o, int c, const struct option *opti
         printf("DB Schema %s\n", SCHEMA_VERSION);
         break;
     default:
-        return tls_option(&o->tls, c, optarg) ? 0 : log_option(c, optarg, why);
+        (void) daemon_option(NULL, c, optarg, &err, why);
+        return err;
     }
     ctl->status = -1; /* done, with success */
     return 0;
@@ -365,18 +262,6 @@ parse_options(struct ctl *ctl, struct options *o, int argc, char *argv[], struct
     }
     ctl_free_options(all, global_options());
     return err;
-}
-
-/* ---- The timeout. ---- */
-
-static void
-expire(void *aux UNUSED)
-{
-    static struct log_module fatal_signal = {"fatal_signal", {LVL_WARN, LVL_WARN, LVL_WARN}, LVL_WARN, false, NULL};
-    fflush(stdout);
-    log_write(&fatal_signal, LVL_WARN, "terminating with signal %d (%s)", SIGALRM, strsignal(SIGALRM));
-    signal(SIGALRM, SIG_DFL);
-    raise(SIGALRM);
 }
 
 /* ---- The transaction. ---- */
@@ -593,7 +478,7 @@ connect_in_time(struct ctl *ctl, struct options *o, struct why *why)
     AUTO(loop) struct loop *loop = loop_new();
     struct timer timer;
 
-    timer_init(&timer, loop, expire, NULL);
+    timer_init(&timer, loop, timeout_expire, NULL);
     if (o->timeout_s)
         timer_set_in(&timer, seconds(o->timeout_s));
     int err = connect_and_run(ctl, o, loop, why);
@@ -616,13 +501,10 @@ log_call(struct ctl *ctl, const struct options *o, int argc, char *argv[])
 static int
 vsctl_run(struct ctl *ctl, int argc, char *argv[], struct why *why)
 {
-    const char *env = getenv("OVS_CTL_TIMEOUT");
     AUTO_STR char *default_db = xasprintf("unix:%s/db.sock", dir_run());
-    struct options o = {.style = {.format = TABLE_LIST}};
+    struct options o = {.style = {.format = TABLE_LIST}, .timeout_s = timeout_from_environment()};
 
-    int err = env && *env ? set_timeout(&o, env, NULL) : 0;
-    (void) err; /* a bad value in the environment counts as none */
-    err = parse_options(ctl, &o, argc, argv, why);
+    int err = parse_options(ctl, &o, argc, argv, why);
     if (err || ctl->status)
         return err;
     if (!o.db)
@@ -631,7 +513,6 @@ vsctl_run(struct ctl *ctl, int argc, char *argv[], struct why *why)
     err = ctl_parse(ctl, argc - optind, argv + optind, why);
     if (err)
         return err;
-    tls_configure(&o.tls);
     return connect_in_time(ctl, &o, why);
 }
 
