@@ -108,7 +108,7 @@ take_options(struct program *p, int argc, char *argv[])
         ASSERT(n + 1 < ARRAY_SIZE(all));
         all[n++] = *o;
     }
-    while ((c = getopt_long(argc, argv, "hVv::", all, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "hV" DAEMON_SHORT_OPTIONS, all, NULL)) != -1) {
         int status = take_option(p, c, &why);
         if (status >= 0)
             return status;
@@ -135,13 +135,6 @@ is_up(void *aux)
     struct program *p = aux;
     log_info("%s (Open vSwitch) %s", p->name, FIELD_VERSION);
     daemon_ready(&p->daemon);
-}
-
-static void
-stop_by_signal(void *aux)
-{
-    struct program *p = aux;
-    loop_stop(p->loop);
 }
 
 static void
@@ -182,8 +175,7 @@ run(struct program *p)
     }
     unixctl_command("exit", "[--cleanup]", 0, 1, exit_command, p);
     vswitch_commands(p->v);
-    loop_on_signal(p->loop, SIGTERM, stop_by_signal, p);
-    loop_on_signal(p->loop, SIGINT, stop_by_signal, p);
+    daemon_stop_on_signals(p->loop);
     loop_on_signal(p->loop, SIGHUP, reopen_log, p);
     loop_run(p->loop);
     vswitch_free(p->v, p->cleanup);
@@ -195,7 +187,7 @@ run(struct program *p)
 int
 main(int argc, char *argv[])
 {
-    struct program p = {.name = basename(argv[0])};
+    struct program p = {.name = basename(argv[0]), .daemon = {.needs_network = true}};
     struct why why;
 
     log_init(p.name);
