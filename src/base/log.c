@@ -407,9 +407,16 @@ log_list(struct text *out)
 void
 log_list_patterns(struct text *out)
 {
+    static const struct {
+        enum log_dest dest;
+        const char *name, *prefix;
+    } rows[] = {{DEST_SYSLOG, "SYSLOG", "<%B> %D{%h %e %T} %E %A:"},
+                {DEST_CONSOLE, "CONSOLE", "none"},
+                {DEST_FILE, "FILE", "none"}};
     text_add(out,
-             "         console                            file\n         -------                            ----\n");
-    text_addf(out, "         %-35s%s\n", pattern_of(DEST_CONSOLE), pattern_of(DEST_FILE));
+             "         prefix                            format\n         ------                            ------\n");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        text_addf(out, "%-7s  %-32s  %s\n", rows[i].name, rows[i].prefix, pattern_of(rows[i].dest));
 }
 
 static int

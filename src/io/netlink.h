@@ -4,7 +4,7 @@
  *            change.  Requests wait for the kernel's answer, which comes within the system call: they never block on a third party.
  * Shape.     One raw socket for requests, one for notifications, a table of links and one of addresses.  When the kernel had to drop
  *            notifications (ENOBUFS) everything is read anew and only the differences are told, so no change is lost or told twice.
- * Ownership. What ops and the lookups lend stays valid until the next turn of the loop.
+ * Ownership. What ops and the lookups lend stays valid until the next turn of the loop (without a loop: until the next call).
  * Threads.   The loop's.
  * Source.    rtnetlink(7); linux/if_link.h.  Speed and duplex are ethtool's business, not ours.
  */
@@ -84,7 +84,7 @@ int netlink_link_stats(struct netlink *, unsigned ifindex, struct nl_stats *);
 void netlink_refresh(struct netlink *);
 
 /* Requests: 0 or the kernel's -errno, 'why' with its own words where it gives any.  A change made here is in the lookups
- * once the call has returned, and ops has been told of it (from inside the call). */
+ * once the call has returned, and ops has been told of it (from inside the call; if the call came from inside ops, soon after). */
 int netlink_set_up(struct netlink *, unsigned ifindex, bool up, struct why *);
 int netlink_set_promisc(struct netlink *, unsigned ifindex, bool on, struct why *);
 int netlink_set_mtu(struct netlink *, unsigned ifindex, unsigned mtu, struct why *);
