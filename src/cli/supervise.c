@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/restart.h"
+#include "io/pidfile.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -59,18 +60,6 @@ struct supervise {
 
 static void start(struct one *);
 static void advance(struct supervise *);
-
-pid_t
-pidfile_owner(const char *path)
-{
-    AUTO_FD int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
-        return 0;
-    return lock.l_pid;
-}
 
 static void
 settle(struct supervise *s, const struct why *why)
@@ -217,8 +206,9 @@ static void
 start(struct one *o)
 {
     struct supervise *s = o->s;
-    pid_t adopted = pidfile_owner(o->program->pidfile);
-    pid_t pid = adopted ? adopted : spawn(o->program, s->output);
+    pid_t owner = pidfile_read(o->program->pidfile);
+    bool is_adopted = owner > 0;
+    pid_t pid = is_adopted ? owner : spawn(o->program, s->output);
     int pidfd = pid > 0 ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
     if (pidfd < 0) {
         log_err("%s: cannot be started: %s", o->program->name, strerror(errno));
@@ -228,12 +218,12 @@ start(struct one *o)
     }
     o->pid = pid;
     o->pidfd = pidfd;
-    o->is_child = !adopted;
+    o->is_child = !is_adopted;
     o->has_answered = false;
     o->state = RUNNING;
     o->watch = watch_new(s->loop, pidfd, UV_READABLE, ended, o);
     restart_begun(&o->restart, loop_now(s->loop));
-    log_info("%s: %s as process %d", o->program->name, adopted ? "found" : "started", (int) pid);
+    log_info("%s: %s as process %d", o->program->name, is_adopted ? "found" : "started", (int) pid);
     timer_set_in(&s->poll, POLL_EVERY);
 }
 

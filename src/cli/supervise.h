@@ -40,7 +40,4 @@ OWN(supervise);
 void supervise_wake(struct supervise *);
 void supervise_stop(struct supervise *);
 
-/* The process that holds the lock of a pid file, 0: none. */
-pid_t pidfile_owner(const char *path);
-
 #endif

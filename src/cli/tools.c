@@ -1,6 +1,7 @@
 #include "cli/tools.h"
 
 #include "cli/appctl.h"
+#include "cli/up.h"
 #include "cli/vsctl.h"
 #include "io/daemon.h"
 #include <stdint.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 
 const struct tool tools[] = {
+    {"up", NULL, "[--timeout=SECONDS]", "start database and switch, supervised; harmless when they run", sluice_up},
+    {"down", NULL, "[--cleanup]", "stop them; with --cleanup bridges and their devices go, too", sluice_down},
     {"vsctl", "ovs-vsctl", "[OPTIONS] COMMAND [ARG...]", "read and change the configuration of the switch", vsctl_main},
     {"appctl", "ovs-appctl", "[-t TARGET] COMMAND [ARG...]", "ask or command a running program", appctl_main},
     {NULL, NULL, NULL, NULL, NULL},

@@ -13,6 +13,7 @@
 #include "io/daemon.h"
 #include "io/dirs.h"
 #include "io/stream.h"
+#include "ovsdb/vswitch_schema.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -58,32 +59,6 @@ const struct ctl_show vsctl_shows[] = {
     {"Manager", "target", {"is_connected"}},
     {NULL, NULL, {NULL}},
 };
-
-/* ---- The schema that words are looked up in, built into the program. ---- */
-
-__asm__(".pushsection .rodata\n"
-        ".global vswitch_schema_text\n"
-        "vswitch_schema_text:\n"
-        ".incbin \"" VSWITCH_SCHEMA "\"\n"
-        ".global vswitch_schema_end\n"
-        "vswitch_schema_end:\n"
-        ".byte 0\n"
-        ".popsection\n");
-extern const char vswitch_schema_text[], vswitch_schema_end[];
-
-static struct schema *
-builtin_schema(void)
-{
-    AUTO_ARENA struct arena arena = ARENA_INIT;
-    struct schema *schema = NULL;
-    struct jv v;
-
-    int err = jv_parse_copy(&arena, vswitch_schema_text, vswitch_schema_end - vswitch_schema_text, &v, NULL);
-    ASSERT(!err);
-    struct dberr *refusal = schema_from_json(&v, &schema);
-    ASSERT(!refusal);
-    return schema;
-}
 
 /* ---- Options. ---- */
 
@@ -519,7 +494,7 @@ vsctl_run(struct ctl *ctl, int argc, char *argv[], struct why *why)
 int
 vsctl_main(int argc, char *argv[])
 {
-    AUTO(schema) struct schema *schema = builtin_schema();
+    AUTO(schema) struct schema *schema = vswitch_schema_new();
     struct vsctl v = {.ovs = NULL};
     struct why why = {""};
     struct ctl ctl;
