@@ -35,9 +35,9 @@ ethtool_driver(const char *device, struct ethtool_driver *out)
 bool
 ethtool_speed(const char *device, uint64_t *speed, bool *is_full_duplex, bool *knows_duplex)
 {
-    struct {
+    union {
         struct ethtool_link_settings s;
-        uint32_t masks[3 * 127];
+        uint32_t with_masks[sizeof(struct ethtool_link_settings) / 4 + 3 * 127];
     } q = {.s = {.cmd = ETHTOOL_GLINKSETTINGS}};
     if (ask(device, &q) || q.s.link_mode_masks_nwords >= 0)
         return false;
