@@ -361,7 +361,7 @@ receive(struct device *device, unsigned queue, struct packet_pool *pool, struct 
 /* Messages for a burst on its way out. */
 struct takeoff {
     struct mmsghdr messages[BURST];
-    struct offload words[BURST];
+    struct offload words[BURST]; /* of those without headroom for them */
     struct iovec iov[BURST][3];
     struct packet *packets[BURST];
     unsigned n;
@@ -399,10 +399,10 @@ board(struct takeoff *t, struct packet *p)
 {
     unsigned i = t->n++;
     t->packets[i] = p;
-    t->words[i] = vnet_of(p);
-    t->iov[i][0] = (struct iovec){&t->words[i], VNET_LEN};
-    unsigned n = packet_iov(p, &t->iov[i][1]);
-    t->messages[i].msg_hdr = (struct msghdr){.msg_iov = t->iov[i], .msg_iovlen = 1 + n};
+    t->messages[i].msg_hdr = (struct msghdr){
+        .msg_iov = t->iov[i],
+        .msg_iovlen = vnet_iov(p, &t->words[i], t->iov[i]),
+    };
 }
 
 static void

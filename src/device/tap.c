@@ -410,10 +410,10 @@ write_frame(struct tap *t, int fd, const struct packet *p)
     if (unlikely(p->len > max && !p->offload.gso_type) &&
         (p->len > max + VLAN_LEN || load_be16(p->data + 12) != ETHERTYPE_CVLAN))
         return false;
-    struct offload words = vnet_of(p);
-    struct iovec iov[3] = {{&words, VNET_LEN}};
-    unsigned n = packet_iov(p, &iov[1]);
-    return writev(fd, iov, 1 + n) >= 0;
+    struct offload words;
+    struct iovec iov[3];
+    unsigned n = vnet_iov(p, &words, iov);
+    return (n == 1 ? write(fd, iov[0].iov_base, iov[0].iov_len) : writev(fd, iov, n)) >= 0;
 }
 
 /* Each lane has its own way in, as far as there are queues. */

@@ -29,4 +29,20 @@ vnet_of(const struct packet *p)
     return o;
 }
 
+/* The words and the frame as pieces to write; returns how many.  The words stand in the headroom, so that most frames are one piece, which is cheaper
+ * for the kernel: those bytes belong to nobody, even where others hold the packet too.  '*words' is used where there is no headroom. */
+static inline unsigned
+vnet_iov(const struct packet *p, struct offload *words, struct iovec iov[3])
+{
+    *words = vnet_of(p);
+    if (likely(packet_headroom(p) >= VNET_LEN)) {
+        unsigned n = packet_iov(p, iov);
+        iov[0].iov_base = memcpy((uint8_t *) iov[0].iov_base - VNET_LEN, words, VNET_LEN);
+        iov[0].iov_len += VNET_LEN;
+        return n;
+    }
+    iov[0] = (struct iovec){words, VNET_LEN};
+    return 1 + packet_iov(p, iov + 1);
+}
+
 #endif
