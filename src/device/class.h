@@ -12,7 +12,7 @@ extern const struct device_class internal_class, system_class, tap_class;
 struct counters {
     atomic_ullong rx_packets, rx_bytes, rx_dropped, rx_errors;
     atomic_ullong tx_packets, tx_bytes, tx_dropped, tx_errors;
-} CACHE_ALIGNED;
+};
 
 #define count(counter, n) ((void) atomic_fetch_add_explicit(&(counter), (n), memory_order_relaxed))
 void counters_read(const struct counters *, struct device_stats *);

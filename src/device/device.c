@@ -1,5 +1,5 @@
 /* device - classes, references and the way a change is told. */
-#include "device/class.h"
+#include "device/dummy.h"
 #include "base/mem.h"
 #include "packet/gso.h"
 #include <errno.h>
@@ -20,6 +20,7 @@ device_enable_dummy(struct loop *loop, const char *override)
     overridden = !override || !*override         ? OVERRIDE_NONE
                  : !strcmp(override, "override") ? OVERRIDE_ALL
                                                  : OVERRIDE_SYSTEM;
+    dummy_register_commands();
 }
 
 const struct device_class *

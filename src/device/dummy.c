@@ -103,6 +103,8 @@ configure(struct device *device, const struct device_config *c, struct why *why)
         err = make_queues(d, n_queues);
     if (!err)
         err = configure_pcaps(d, c->options, why);
+    if (!err)
+        err = dummy_line_configure(d, device_option(c->options, "stream"), device_option(c->options, "pstream"), why);
     if (err)
         return err;
 
@@ -117,16 +119,23 @@ configure(struct device *device, const struct device_config *c, struct why *why)
     return 0;
 }
 
+void
+dummy_frames_free(struct dummy_frame *f)
+{
+    for (struct dummy_frame *next; f; f = next) {
+        next = f->next;
+        free(f);
+    }
+}
+
 static void
 release(struct device *device)
 {
     struct dummy *d = dummy_of(device);
+    dummy_frames_free(d->outbox);
     for (unsigned i = 0; i < DUMMY_QUEUES_MAX; i++) {
         struct dummy_queue *q = &d->queues[i];
-        for (struct dummy_frame *f = q->first, *next; f; f = next) {
-            next = f->next;
-            free(f);
-        }
+        dummy_frames_free(q->first);
         if (q->last)
             close(q->fd);
     }
@@ -136,6 +145,13 @@ release(struct device *device)
     free(d->pcap_paths[0]);
     free(d->pcap_paths[1]);
     pthread_mutex_destroy(&d->lock);
+}
+
+static void
+close_dummy(struct device *device, bool destroy)
+{
+    list_remove(&dummy_of(device)->link);
+    dummy_line_configure(dummy_of(device), NULL, NULL, NULL);
 }
 
 static int
@@ -150,7 +166,7 @@ open_dummy(struct device *device, const struct device_config *c, struct why *why
     set_mtu(d, 1500);
     int err = configure(device, c, why);
     if (err) {
-        task_cancel(&device->tell);
+        close_dummy(device, true);
         release(device);
         return err;
     }
@@ -160,19 +176,13 @@ open_dummy(struct device *device, const struct device_config *c, struct why *why
 }
 
 static void
-close_dummy(struct device *device, bool destroy)
-{
-    list_remove(&dummy_of(device)->link);
-}
-
-static void
 status(struct device *device, struct device_status *s)
 {
     const struct dummy *d = dummy_of(device);
     *s = (struct device_status){
         .is_present = true,
         .is_admin_up = d->is_up,
-        .is_link_up = d->is_up,
+        .is_link_up = d->is_up, /* no wire that could be cut */
         .mac = d->mac,
         .ifindex = d->ifindex,
         .mtu = d->mtu,
@@ -234,12 +244,6 @@ device_dummy_ip6(const struct device *device, struct ip6 *addr, unsigned *prefix
     return memcmp(&d->ip6, &none, sizeof none) != 0;
 }
 
-bool
-dummy_is(const struct device *device)
-{
-    return device->class == &dummy_class || device->class == &dummy_internal_class || device->class == &dummy_pmd_class;
-}
-
 struct device *
 device_dummy_find(const char *name)
 {
@@ -275,14 +279,18 @@ enqueue(struct dummy *d, unsigned queue, const void *frame, size_t len)
 }
 
 bool
-device_dummy_inject(struct device *device, unsigned queue, const void *frame, size_t len)
+dummy_enqueue(struct dummy *d, unsigned queue, const void *frame, size_t len)
 {
-    struct dummy *d = dummy_of(device);
-    ASSERT(queue < d->n_queues);
     pthread_mutex_lock(&d->lock);
     bool ok = enqueue(d, queue, frame, len);
     pthread_mutex_unlock(&d->lock);
     return ok;
+}
+
+bool
+device_dummy_inject(struct device *device, unsigned queue, const void *frame, size_t len)
+{
+    return queue < dummy_of(device)->n_queues && dummy_enqueue(dummy_of(device), queue, frame, len);
 }
 
 static unsigned
@@ -369,6 +377,8 @@ transmit(struct dummy *d, const struct packet *p)
         pcap_write(d->tx_pcap, wall_us(), frame, p->len);
     answer_arp(d, frame, p->len);
     pthread_mutex_unlock(&d->lock);
+    if (atomic_load_explicit(&d->has_line, memory_order_relaxed))
+        dummy_line_send(d, frame, p->len);
 }
 
 static void

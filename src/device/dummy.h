@@ -51,9 +51,8 @@ struct dummy {
     unsigned ip6_prefix;
     atomic_uint max_frame;      /* MTU and Ethernet header */
     atomic_bool has_line;       /* frames sent also go to the control thread */
-    struct dummy_frame *outbox; /* for the line */
+    struct dummy_frame *outbox; /* for the line; not empty: the control thread has been called and holds a reference */
     struct dummy_frame **outbox_last;
-    bool outbox_is_called; /* the control thread has been told */
 
     struct counters counters;
 };
@@ -64,10 +63,19 @@ dummy_of(const struct device *d)
     return CONTAINER_OF(d, struct dummy, device);
 }
 
-extern struct list dummies; /* all that are open; control */
-bool dummy_is(const struct device *);
+extern struct list dummies; /* all that are open, in order of age; control */
 void dummy_set_up(struct dummy *, bool up);
 void dummy_set_ip4(struct dummy *, be32 addr, be32 mask);
 void dummy_set_ip6(struct dummy *, const struct ip6 *, unsigned prefix_len);
+bool dummy_enqueue(struct dummy *, unsigned queue, const void *frame, size_t len);
+void dummy_frames_free(struct dummy_frame *);
+
+/* dummy_line.c: frames over a stream, each behind its length in two bytes.  At most one of the targets; both NULL: no line. */
+int dummy_line_configure(struct dummy *, const char *stream, const char *pstream, struct why *);
+void dummy_line_send(struct dummy *, const void *frame, size_t len); /* any thread */
+const char *dummy_line_state(const struct dummy *); /* "connected", "disconnected", or "unknown" unless it calls */
+
+/* dummy_commands.c */
+void dummy_register_commands(void);
 
 #endif

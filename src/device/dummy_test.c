@@ -1,4 +1,4 @@
-#include "device/device.h"
+#include "device/dummy.h"
 #include "base/mem.h"
 #include "packet/gso.h"
 #include "packet/key.h"
@@ -68,6 +68,7 @@ TEST(a_frame_that_was_injected_is_received)
     }
     CHECK(!device_dummy_inject(d, 0, frame, 60)); /* 100 wait at most */
     CHECK(!device_dummy_inject(d, 0, frame, 13));
+    CHECK(!device_dummy_inject(d, 1, frame, 60)); /* there is one queue */
     unsigned seen = 0;
     while (is_readable(d, 0)) {
         unsigned n = d->class->receive(d, 0, pool, burst);
@@ -234,6 +235,56 @@ TEST(a_reference_outlives_the_close)
     device_close(again, true);
 }
 
+TEST(two_dummies_are_cabled_by_a_stream)
+{
+    char dir[] = "/tmp/dummy-test-XXXXXX", listen[64], call[64];
+    CHECK(mkdtemp(dir));
+    snprintf(listen, sizeof listen, "punix:%s/s", dir);
+    snprintf(call, sizeof call, "unix:%s/s", dir);
+    struct device_option pstream = {"pstream", listen}, stream = {"stream", call}, both[2] = {pstream, stream};
+    struct device *a = open_dummy("p1", &(struct device_options){1, &pstream});
+    struct device *b = open_dummy("p2", &(struct device_options){1, &stream});
+    struct packet *burst[BURST], *p[2];
+    uint8_t frame[9000] = {[12] = 0x86, [13] = 0xdd};
+    while (strcmp(dummy_line_state(dummy_of(b)), "connected"))
+        loop_turn(loop, true);
+    CHECK_STR(dummy_line_state(dummy_of(a)), "unknown");
+    struct device_config jumbo = {.options = &(struct device_options){1, &stream}, .mtu = 9000};
+    CHECK_EQ(b->class->configure(b, &jumbo, NULL), 0); /* the same target: the line stays */
+    CHECK_STR(dummy_line_state(dummy_of(b)), "connected");
+    p[0] = packet_from(pool, frame, 60);
+    frame[20] = 9;
+    p[1] = packet_from(pool, frame, 9000);
+    b->class->send(b, p, 2);
+    while (!is_readable(a, 0))
+        loop_turn(loop, true);
+    unsigned n = 0;
+    while ((n += a->class->receive(a, 0, pool, burst + n)) < 2)
+        loop_turn(loop, true);
+    CHECK_EQ(burst[0]->len, 60);
+    CHECK_EQ(burst[1]->len, 9000);
+    CHECK_EQ(burst[1]->data[20], 9);
+    packet_put(burst[1]);
+    a->class->send(a, burst, 1);
+    while (!b->class->receive(b, 0, pool, burst))
+        loop_turn(loop, true);
+    CHECK_EQ(burst[0]->len, 60);
+    packet_put(burst[0]);
+
+    struct why why = {""};
+    struct device_config c = {.options = &(struct device_options){2, both}};
+    CHECK_EQ(b->class->configure(b, &c, &why), -EINVAL);
+    c.options = &(struct device_options){1, &(struct device_option){"stream", listen}};
+    CHECK_EQ(b->class->configure(b, &c, &why), -EINVAL);
+    CHECK_STR(dummy_line_state(dummy_of(b)), "connected"); /* refused: nothing changed */
+    device_close(a, true);
+    while (strcmp(dummy_line_state(dummy_of(b)), "disconnected"))
+        loop_turn(loop, true);
+    device_close(b, true);
+    loop_turn(loop, false);
+    rmdir(dir);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int
@@ -246,6 +297,7 @@ main(void)
         CASE(configuration_is_complete_or_refused),
         CASE(types_and_names_are_judged),
         CASE(a_reference_outlives_the_close),
+        CASE(two_dummies_are_cabled_by_a_stream),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
