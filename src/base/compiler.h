@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/param.h> /* has a MIN and a MAX of its own, which would come in later and silently evaluate arguments twice */
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
@@ -23,6 +24,8 @@
 #define PASTE(a, b) PASTE_(a, b)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *) (void *) ((char *) (ptr) -offsetof(type, member)))
+#undef MIN
+#undef MAX
 /* Each argument is evaluated once; the names are unique per use, so that uses may nest. */
 #define MIN(a, b) PICK_(a, b, <, PASTE(pick_a_, __COUNTER__), PASTE(pick_b_, __COUNTER__))
 #define MAX(a, b) PICK_(a, b, >, PASTE(pick_a_, __COUNTER__), PASTE(pick_b_, __COUNTER__))

@@ -1,0 +1,253 @@
+/* Random bridges and frames: NORMAL through the doubting cache and the reference executor against the plain model. */
+#include "base/mem.h"
+#include "base/test.h"
+#include "flows.h"
+#include "model.h"
+#include "packet/sample.h"
+#include <stdlib.h>
+
+enum { ROUNDS = 40, CONFIGS = 12, FRAMES = 250 };
+
+struct world {
+    struct dice dice;
+    struct model *model;
+    struct backer *backer;
+    struct bridge *bridge;
+    struct flows *flows;
+    double now;
+    bool left[MODEL_PORTS];
+    struct model_frame out[MODEL_PORTS];
+    unsigned long step;
+};
+
+static const unsigned vids[] = {0, 1, 2, 3, 4095};
+
+static unsigned
+some_vid(struct world *w)
+{
+    return vids[dice_roll(&w->dice, ARRAY_SIZE(vids))];
+}
+
+/* ---- configuration ---- */
+
+static void
+roll_port(struct world *w, struct model_port *p)
+{
+    *p = (struct model_port){
+        .exists = dice_roll(&w->dice, 10) > 0,
+        .is_up = dice_roll(&w->dice, 10) > 0,
+        .may_flood = dice_roll(&w->dice, 10) > 0,
+        .is_protected = dice_roll(&w->dice, 4) == 0,
+        .mode = "attnuq"[dice_roll(&w->dice, 6)],
+        .all = dice_roll(&w->dice, 2),
+        .q_is_8100 = dice_roll(&w->dice, 2),
+        .priority = "nza"[dice_roll(&w->dice, 3)],
+    };
+    if (p->mode != 't')
+        p->vid = some_vid(w);
+    for (unsigned i = 0; i < 3; i++)
+        p->list[some_vid(w)] = true;
+}
+
+static void
+to_vlan_port(const struct model_port *from, struct vlan_port *to)
+{
+    *to = (struct vlan_port){
+        .mode = from->mode == 'a'   ? VLAN_ACCESS
+                : from->mode == 't' ? VLAN_TRUNK
+                : from->mode == 'n' ? VLAN_NATIVE_TAGGED
+                : from->mode == 'u' ? VLAN_NATIVE_UNTAGGED
+                                    : VLAN_DOT1Q_TUNNEL,
+        .vid = from->vid,
+        .trunks_all = from->all,
+        .cvlans_all = from->all,
+        .qinq_ethtype = be16_of(from->q_is_8100 ? 0x8100 : 0x88a8),
+        .priority_tags = from->priority == 'n'   ? PRIORITY_TAGS_NEVER
+                         : from->priority == 'z' ? PRIORITY_TAGS_IF_NONZERO
+                                                 : PRIORITY_TAGS_ALWAYS,
+    };
+    for (unsigned vid = 0; vid < 4096; vid++)
+        if (from->list[vid]) {
+            to->trunks[vid / 64] |= 1ull << (vid % 64);
+            to->cvlans[vid / 64] |= 1ull << (vid % 64);
+        }
+}
+
+static void
+apply(struct world *w)
+{
+    struct bridge_port_config ports[MODEL_PORTS];
+    struct bridge_bundle_config *bundles = xcalloc(MODEL_PORTS, sizeof *bundles);
+    ofport numbers[MODEL_PORTS];
+    static const char *const names[] = {"p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"};
+    struct bridge_config c = {.name = "br", .ports = ports, .bundles = bundles, .mac_aging_time = seconds(60)};
+    for (unsigned vid = 0; vid < 4096; vid++)
+        c.flood_vlans[vid / 64] |= (uint64_t) w->model->flood_vlan[vid] << (vid % 64);
+    for (unsigned i = 0; i < MODEL_PORTS; i++) {
+        const struct model_port *p = &w->model->ports[i];
+        if (!p->exists)
+            continue;
+        numbers[i] = i + 1;
+        ports[c.n_ports++] = (struct bridge_port_config){.number = i + 1,
+                                                         .name = names[i],
+                                                         .dp = i,
+                                                         .may_flood = p->may_flood,
+                                                         .may_receive = true,
+                                                         .may_forward = true,
+                                                         .is_up = p->is_up};
+        struct bridge_bundle_config *b = &bundles[c.n_bundles++];
+        *b = (struct bridge_bundle_config){
+            .name = names[i], .members = &numbers[i], .n_members = 1, .active = i + 1, .is_protected = p->is_protected};
+        to_vlan_port(p, &b->vlan);
+    }
+    CHECK_EQ(bridge_configure(w->bridge, &c, NULL), 0);
+    free(bundles);
+}
+
+static void
+reconfigure(struct world *w, bool all)
+{
+    for (unsigned i = 0; i < MODEL_PORTS; i++)
+        if (all || dice_roll(&w->dice, 5) == 0) {
+            struct model_port *p = &w->model->ports[i];
+            if (!all && p->exists && dice_roll(&w->dice, 2)) {
+                p->is_up = !p->is_up; /* which keeps what was learned there */
+                continue;
+            }
+            roll_port(w, p);
+            model_forget_port(w->model, i);
+        }
+    if (all || dice_roll(&w->dice, 5) == 0) {
+        /* A VLAN that begins to flood forgets; one that ends has learned nothing. */
+        unsigned vid = some_vid(w);
+        w->model->flood_vlan[vid] = !w->model->flood_vlan[vid];
+        memset(w->model->fdb[vid], 0, sizeof w->model->fdb[vid]);
+    }
+    apply(w);
+}
+
+/* ---- frames ---- */
+
+static const uint16_t tag_types[] = {0x8100, 0x88a8};
+
+static void
+roll_frame(struct world *w, struct model_frame *f)
+{
+    *f = (struct model_frame){.src = dice_roll(&w->dice, MODEL_MACS), .dst = dice_roll(&w->dice, MODEL_MACS + 2)};
+    f->dst = MIN(f->dst, MODEL_MACS);
+    f->n_tags = MAX((int) dice_roll(&w->dice, 4) - 1, 0);
+    for (unsigned i = 0; i < f->n_tags; i++) {
+        f->tags[i].type = tag_types[dice_roll(&w->dice, 4) == 0];
+        f->tags[i].tci = some_vid(w) | (dice_roll(&w->dice, 2) ? dice_roll(&w->dice, 8) : 0) << 13;
+    }
+}
+
+static size_t
+write_frame(const struct model_frame *f, uint8_t *bytes)
+{
+    struct mac src = mac_from_u64(0x020000000000 + f->src);
+    struct mac dst = f->dst == MODEL_MACS ? MAC_BROADCAST : mac_from_u64(0x020000000000 + f->dst);
+    memset(bytes, 0, 100);
+    memcpy(bytes, &dst, 6);
+    memcpy(bytes + 6, &src, 6);
+    size_t at = 12;
+    for (unsigned i = 0; i < f->n_tags; i++, at += 4) {
+        store_be16(bytes + at, f->tags[i].type);
+        store_be16(bytes + at + 2, f->tags[i].tci);
+    }
+    store_be16(bytes + at, 0x88b5); /* for experiments, IEEE 802 */
+    return at + 2 + 46;
+}
+
+static void
+frame_text(const struct model_frame *f, struct text *t)
+{
+    text_addf(t, "%u>%u", f->src, f->dst);
+    for (unsigned i = 0; i < f->n_tags; i++)
+        text_addf(t, " %x:%up%u", f->tags[i].type, f->tags[i].tci & 0xfff, f->tags[i].tci >> 13);
+}
+
+static void
+came_out(void *w_, dpport door, const uint8_t *bytes, size_t len)
+{
+    struct world *w = w_;
+    uint8_t want[128];
+    size_t n = w->left[door] ? write_frame(&w->out[door], want) : 0;
+    if (n != len || memcmp(want, bytes, n)) {
+        AUTO_TEXT struct text t = TEXT_INIT;
+        if (w->left[door])
+            frame_text(&w->out[door], &t);
+        print_error("step %lu: by port %u came %zu bytes, type %04x %04x; the model says %s\n", w->step, door, len,
+                    load_be16(bytes + 12), load_be16(bytes + 14), w->left[door] ? text_str(&t) : "nothing");
+    }
+    CHECK_EQ(n, len);
+    CHECK_MEM(want, bytes, n);
+    w->left[door] = false; /* once */
+}
+
+static void
+one_frame(struct world *w)
+{
+    struct model_frame f;
+    uint8_t bytes[128];
+    unsigned in = dice_roll(&w->dice, MODEL_PORTS);
+    roll_frame(w, &f);
+    w->now += dice_roll(&w->dice, 20) ? 0.01 : dice_roll(&w->dice, 70);
+    w->step++;
+    instant now = {(int64_t) (w->now * 1e9)};
+    backer_run(w->backer, now);
+    size_t len = write_frame(&f, bytes);
+    model_run(w->model, in, &f, w->now, w->left, w->out);
+    flows_serve(w->flows, in, bytes, len, now, came_out, w);
+    for (unsigned i = 0; i < MODEL_PORTS; i++) {
+        if (w->left[i]) {
+            AUTO_TEXT struct text t = TEXT_INIT;
+            frame_text(&f, &t);
+            text_add(&t, " should have left as ");
+            frame_text(&w->out[i], &t);
+            print_error("step %lu: %s by port %u\n", w->step, text_str(&t), i);
+        }
+        CHECK(!w->left[i]);
+    }
+}
+
+static void
+run_round(uint64_t seed)
+{
+    struct world w = {.dice = {seed}, .model = xzalloc(sizeof *w.model), .backer = backer_new(NULL, "dummy"), .now = 1};
+    w.model->max_age = 60;
+    w.bridge = bridge_new(w.backer, "br");
+    w.flows = flows_new(w.backer);
+    for (unsigned config = 0; config < CONFIGS; config++) {
+        reconfigure(&w, config == 0);
+        for (unsigned i = 0; i < FRAMES; i++)
+            one_frame(&w);
+    }
+    struct flows_stats stats;
+    flows_stats(w.flows, &stats);
+    CHECK(stats.hits > 0 && stats.outdated > 0);
+    flows_free(w.flows);
+    bridge_free(w.bridge);
+    backer_free(w.backer);
+    free(w.model);
+}
+
+TEST(normal_does_what_the_model_does)
+{
+    for (uint64_t seed = 1; seed <= ROUNDS; seed++) {
+        const char *asked = getenv("SEED");
+        run_round(asked ? strtoull(asked, NULL, 10) : seed * 7919);
+        rcu_quiescent();
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest cases[] = {TEST_ROW_(normal_does_what_the_model_does)};
+    rcu_register();
+    int failed = cmocka_run_group_tests(cases, NULL, NULL);
+    rcu_unregister();
+    rcu_barrier();
+    return failed;
+}
