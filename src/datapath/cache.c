@@ -202,8 +202,10 @@ table_put(struct cache *c, struct flow *f, uint32_t at)
             bucket_put(first, f->tag, at);
             return;
         }
-        if (!bucket_make_room(c, second))
+        if (!bucket_make_room(c, second)) {
             flow_retire(c, &c->flows[second->at[0]]);
+            count(&c->counters.evicted, 1);
+        }
         ASSERT(bucket_put(second, f->tag, at));
     }
     first->overflowed = true;
@@ -270,6 +272,8 @@ shape_set_bits(struct shape *s, const struct key *mask)
             s->bits[s->n++] = words[i];
         }
     }
+    s->is_line = !s->n || s->at[s->n - 1] < FLOW_WORDS;
+    memcpy(s->line, words, sizeof s->line);
 }
 
 static struct shape *
@@ -285,7 +289,7 @@ shape_new(struct cache *c, struct cache_port *cp, const struct key *mask, bool i
         c->shapes = xrealloc(c->shapes, c->n_shape_slots * sizeof *c->shapes);
         memset(c->shapes + number, 0, (c->n_shape_slots - number) * sizeof *c->shapes);
     }
-    struct shape *s = xzalloc(sizeof *s);
+    struct shape *s = xzalloc_line(sizeof *s);
     s->number = number;
     s->salt = hash_u64(number, 0x5a17);
     s->is_level1 = is_level1;
@@ -401,57 +405,82 @@ shape_for(struct cache *c, struct cache_port *cp, const struct key *ideal)
 
 /* ---- keys under a shape ---- */
 
+/* Of the first line alone: no list of words, no loop that depends on the shape. */
 static ALWAYS_INLINE uint64_t
-mask_and_hash(const struct cache *c, const struct shape *s, const struct key *key, uint64_t out[FLOW_WORDS])
+mask_and_hash_line(const struct cache *c, const struct shape *s, const struct key *key, uint64_t out[FLOW_WORDS])
 {
     const uint64_t *words = (const uint64_t *) key;
     uint64_t sum = s->salt;
-    unsigned i = 0, n = s->n;
-    for (; i + 1 < n; i += 2) {
-        uint64_t a = words[s->at[i]] & s->bits[i], b = words[s->at[i + 1]] & s->bits[i + 1];
+    for (unsigned i = 0; i < FLOW_WORDS; i++)
+        out[i] = words[i] & s->line[i];
+    for (unsigned i = 0; i < FLOW_WORDS; i += 2)
+        sum += hash_fold(out[i] ^ c->secret[i], out[i + 1] ^ c->secret[i + 1]);
+    return hash_fold(sum, c->secret[KEY_WORDS]);
+}
+
+static uint64_t
+mask_and_hash_list(const struct cache *c, const struct shape *s, const struct key *key, uint64_t out[FLOW_WORDS])
+{
+    const uint64_t *words = (const uint64_t *) key;
+    uint64_t sum = s->salt;
+    unsigned n = s->n;
+    for (unsigned i = 0; i < n; i += 2) {
+        uint64_t a = words[s->at[i]] & s->bits[i], b = i + 1 < n ? words[s->at[i + 1]] & s->bits[i + 1] : 0;
         if (i < FLOW_WORDS) {
             out[i] = a;
             out[i + 1] = b;
         }
         sum += hash_fold(a ^ c->secret[i], b ^ c->secret[i + 1]);
     }
-    if (i < n) {
-        uint64_t a = words[s->at[i]] & s->bits[i];
-        if (i < FLOW_WORDS)
-            out[i] = a;
-        sum += hash_fold(a ^ c->secret[i], c->secret[i + 1]);
-    }
+    for (unsigned i = ROUND_UP(n, 2); i < FLOW_WORDS; i++)
+        out[i] = 0;
     return hash_fold(sum, c->secret[KEY_WORDS]);
+}
+
+static ALWAYS_INLINE uint64_t
+mask_and_hash(const struct cache *c, const struct shape *s, const struct key *key, uint64_t out[FLOW_WORDS],
+              const bool is_line)
+{
+    return is_line ? mask_and_hash_line(c, s, key, out) : mask_and_hash_list(c, s, key, out);
+}
+
+static ALWAYS_INLINE bool
+line_is(const uint64_t a[FLOW_WORDS], const uint64_t b[FLOW_WORDS])
+{
+    uint64_t differ = 0;
+    for (unsigned i = 0; i < FLOW_WORDS; i++)
+        differ |= a[i] ^ b[i];
+    return !differ;
+}
+
+static NOINLINE bool
+more_is(const struct flow *f, const struct shape *s, const struct key *key)
+{
+    const uint64_t *all = (const uint64_t *) key;
+    const uint64_t *more = atomic_load_explicit(&f->record, memory_order_relaxed)->more;
+    for (unsigned i = FLOW_WORDS; i < s->n; i++)
+        if (more[i - FLOW_WORDS] != (all[s->at[i]] & s->bits[i]))
+            return false;
+    return true;
 }
 
 static ALWAYS_INLINE bool
 flow_is(const struct flow *f, const struct shape *s, uint32_t hash, const uint64_t words[FLOW_WORDS],
-        const struct key *key)
+        const struct key *key, const bool is_line)
 {
-    if (f->hash != hash || f->shape != s->number)
+    if (f->hash != hash || f->shape != s->number || !line_is(f->words, words))
         return false;
-    unsigned n = MIN(s->n, FLOW_WORDS);
-    for (unsigned i = 0; i < n; i++)
-        if (f->words[i] != words[i])
-            return false;
-    if (unlikely(s->n > FLOW_WORDS)) {
-        const uint64_t *all = (const uint64_t *) key;
-        const uint64_t *more = atomic_load_explicit(&f->record, memory_order_relaxed)->more;
-        for (unsigned i = FLOW_WORDS; i < s->n; i++)
-            if (more[i - FLOW_WORDS] != (all[s->at[i]] & s->bits[i]))
-                return false;
-    }
-    return true;
+    return is_line || likely(s->n <= FLOW_WORDS) || more_is(f, s, key);
 }
 
 static ALWAYS_INLINE struct flow *
 bucket_find(struct cache *c, const struct bucket *b, const struct shape *s, uint64_t hash, const uint64_t *words,
-            const struct key *key)
+            const struct key *key, const bool is_line)
 {
     for (uint32_t found = bucket_match(b, tag_of(hash)); found;) {
         unsigned slot = __builtin_ctz(found) / 2;
         struct flow *f = &c->flows[b->at[slot]];
-        if (flow_is(f, s, (uint32_t) hash, words, key))
+        if (flow_is(f, s, (uint32_t) hash, words, key, is_line))
             return f;
         found &= ~(3u << slot * 2);
     }
@@ -461,7 +490,7 @@ bucket_find(struct cache *c, const struct bucket *b, const struct shape *s, uint
 static NOINLINE struct flow *
 find_other(struct cache *c, const struct shape *s, uint64_t hash, const uint64_t *words, const struct key *key)
 {
-    return bucket_find(c, bucket_of(c, other_hash((uint32_t) hash, tag_of(hash))), s, hash, words, key);
+    return bucket_find(c, bucket_of(c, other_hash((uint32_t) hash, tag_of(hash))), s, hash, words, key, s->is_line);
 }
 
 /* False: it is broken, and gone now. */
@@ -478,9 +507,9 @@ flow_revise(struct cache *c, struct flow *f, uint32_t all)
 }
 
 /* One probe for each key that has no flow yet. */
-static void
-find_by_shape(struct cache *c, struct shape *s, const struct key *const keys[], unsigned n, struct flow *flows[],
-              uint32_t all)
+static ALWAYS_INLINE void
+find_by(struct cache *c, struct shape *s, const struct key *const keys[], unsigned n, struct flow *flows[],
+        uint32_t all, const bool is_line)
 {
     uint64_t words[BURST][FLOW_WORDS], hash[BURST];
     const struct bucket *bucket[BURST];
@@ -490,7 +519,7 @@ find_by_shape(struct cache *c, struct shape *s, const struct key *const keys[], 
     for (unsigned i = 0; i < n; i++) {
         if (flows[i])
             continue;
-        hash[m] = mask_and_hash(c, s, keys[i], words[m]);
+        hash[m] = mask_and_hash(c, s, keys[i], words[m], is_line);
         bucket[m] = bucket_of(c, (uint32_t) hash[m]);
         __builtin_prefetch(bucket[m]);
         who[m++] = i;
@@ -505,7 +534,7 @@ find_by_shape(struct cache *c, struct shape *s, const struct key *const keys[], 
     }
     for (unsigned j = 0; j < m; j++) {
         const struct key *key = keys[who[j]];
-        struct flow *f = bucket_find(c, bucket[j], s, hash[j], words[j], key);
+        struct flow *f = bucket_find(c, bucket[j], s, hash[j], words[j], key, is_line);
         if (!f && unlikely(bucket[j]->overflowed))
             f = find_other(c, s, hash[j], words[j], key);
         if (f && (likely(f->all_seen == all) || flow_revise(c, f, all))) {
@@ -518,15 +547,31 @@ find_by_shape(struct cache *c, struct shape *s, const struct key *const keys[], 
     count(&c->counters.hits[s->is_level1 ? 0 : 1], n_hits);
 }
 
+static NOINLINE void
+find_by_line(struct cache *c, struct shape *s, const struct key *const keys[], unsigned n, struct flow *flows[],
+             uint32_t all)
+{
+    find_by(c, s, keys, n, flows, all, true);
+}
+
+static NOINLINE void
+find_by_list(struct cache *c, struct shape *s, const struct key *const keys[], unsigned n, struct flow *flows[],
+             uint32_t all)
+{
+    find_by(c, s, keys, n, flows, all, false);
+}
+
 void
 cache_find(struct cache *c, struct cache_port *cp, const struct key *const keys[], unsigned n, struct flow *flows[])
 {
     uint32_t all = atomic_load_explicit(&c->versions->all, memory_order_acquire);
     for (unsigned i = 0; i < n; i++)
         flows[i] = NULL;
-    for (unsigned i = 0; i < cp->n_shapes; i++)
-        if (cp->shapes[i]->n_flows)
-            find_by_shape(c, cp->shapes[i], keys, n, flows, all);
+    for (unsigned i = 0; i < cp->n_shapes; i++) {
+        struct shape *s = cp->shapes[i];
+        if (s->n_flows)
+            (s->is_line ? find_by_line : find_by_list)(c, s, keys, n, flows, all);
+    }
 }
 
 uint32_t
@@ -753,9 +798,7 @@ cache_add(struct cache *c, struct cache_port *cp, const struct key *key, struct 
     }
 
     r->first_bytes = bytes;
-    uint64_t hash = mask_and_hash(c, s, key, f->words);
-    for (unsigned i = s->n; i < FLOW_WORDS; i++)
-        f->words[i] = 0;
+    uint64_t hash = mask_and_hash(c, s, key, f->words, s->is_line);
     f->hash = (uint32_t) hash;
     f->tag = tag_of(hash);
     f->shape = s->number;

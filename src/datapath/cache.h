@@ -25,10 +25,12 @@ struct shape {
     uint32_t n_flows;
     uint64_t hits; /* since the last sorting */
     bool is_level1;
+    bool is_line;    /* all of it stands in the first line of a key: its flows keep that line as it is, masked */
     bool is_retired; /* the port's level 1 mask is another one now: its flows are found no more */
     uint16_t n;
     uint16_t at[KEY_WORDS];
     uint64_t bits[KEY_WORDS];
+    uint64_t line[FLOW_WORDS] CACHE_ALIGNED; /* the mask, when is_line */
 };
 
 /* What is rarely looked at, and what outlives the flow. */

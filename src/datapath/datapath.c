@@ -357,6 +357,7 @@ dp_stats(struct datapath *dp, struct dp_stats *out)
         out->lost += load(&l->counters.waiting_full);
         out->flows += load(&l->cache.counters.n_flows);
         out->masks += load(&l->cache.counters.n_shapes);
+        out->evicted += load(&l->cache.counters.evicted);
         out->mask_probes += load(&l->cache.counters.probes);
     }
 }

@@ -91,6 +91,7 @@ void dp_flows(struct datapath *, bool (*fn)(void *fn_aux, const struct dp_flow *
 struct dp_stats {
     uint64_t hits_l1, hits_l2, misses, lost, flows, masks;
     uint64_t mask_probes;
+    uint64_t evicted; /* flows that made place for others */
 };
 void dp_stats(struct datapath *, struct dp_stats *);
 uint64_t dp_drops(struct datapath *, enum drop);

@@ -114,13 +114,13 @@ execute_set_vlan(struct run *r)
 static void
 execute_set_headers(struct run *r)
 {
-    struct key from = {0}, to = {0};
-    memcpy(&from, r->act + 1, KEY_FRAME_BYTES);
-    memcpy(&to, (const uint8_t *) (r->act + 1) + KEY_FRAME_BYTES, KEY_FRAME_BYTES);
+    /* Only their frame sections are there, which is all that headers can be set from. */
+    const struct key *from = (const void *) (r->act + 1);
+    const struct key *to = (const void *) ((const uint8_t *) from + KEY_FRAME_BYTES);
     own_all(r);
     unsigned kept = 0;
     for (unsigned i = 0; i < r->n; i++) {
-        if (packet_set_headers(r->packets[i], &from, &to))
+        if (packet_set_headers(r->packets[i], from, to))
             r->packets[kept++] = r->packets[i];
         else
             exits_drop(r->x, r->packets[i], DROP_TRANSLATE_FAILED);

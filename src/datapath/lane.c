@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "packet/gso.h"
+#include "packet/key_quick.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -55,6 +56,22 @@ struct burst {
     struct flow *flows[BURST];
 };
 
+/* The key of one frame at slot 'i'.  False: it cannot have one. */
+static ALWAYS_INLINE bool
+parse_one(struct lane *l, struct packet *p, unsigned vlans, unsigned i)
+{
+    struct key *key = &l->keys[i];
+    if (likely(key_parse_quick(p, vlans, key))) {
+        if (unlikely(l->keys_long >> i & 1)) {
+            memset((uint8_t *) key + KEY_LINE, 0, sizeof *key - KEY_LINE);
+            l->keys_long &= ~(1u << i);
+        }
+        return true;
+    }
+    l->keys_long |= 1u << i;
+    return key_parse(p, vlans, key) == 0;
+}
+
 /* Bytes to keys; what cannot have a key is dropped. */
 static void
 burst_parse(struct lane *l, struct burst *b)
@@ -70,7 +87,7 @@ burst_parse(struct lane *l, struct burst *b)
             exits_drop(&l->exits, p, DROP_RX_BAD_OFFLOAD);
             continue;
         }
-        if (unlikely(key_parse(p, vlans, &l->keys[kept]) < 0)) {
+        if (unlikely(!parse_one(l, p, vlans, kept))) {
             exits_drop(&l->exits, p, DROP_RX_RUNT);
             continue;
         }
@@ -254,7 +271,10 @@ serve_waiting(struct lane *l, const struct ports *ports)
             exits_drop(&l->exits, p, DROP_NO_ROUTE_TO_BRIDGE);
             continue;
         }
-        key_parse(p, dp_vlan_limit(l->dp), &l->keys[0]);
+        if (!parse_one(l, p, dp_vlan_limit(l->dp), 0)) {
+            exits_drop(&l->exits, p, DROP_RX_RUNT); /* it had a key when it came: the number of tags was reconfigured */
+            continue;
+        }
         if (serve_one(l, cp, &l->keys[0], p))
             l->now = dp_now(l->dp);
     }

@@ -78,6 +78,7 @@ struct lane {
     span spin; /* how long to look again before sleeping */
     uint64_t burst_no;
     struct verdict verdict;
+    uint32_t keys_long; /* bits: which of the keys has something beyond its first line */
     struct key keys[BURST];
 
     struct lane_counters counters;
