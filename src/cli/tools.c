@@ -1,6 +1,7 @@
 #include "cli/tools.h"
 
 #include "cli/appctl.h"
+#include "cli/dbtool.h"
 #include "cli/up.h"
 #include "cli/vsctl.h"
 #include "io/daemon.h"
@@ -13,6 +14,7 @@ const struct tool tools[] = {
     {"down", NULL, "[--cleanup]", "stop them; with --cleanup bridges and their devices go, too", sluice_down},
     {"vsctl", "ovs-vsctl", "[OPTIONS] COMMAND [ARG...]", "read and change the configuration of the switch", vsctl_main},
     {"appctl", "ovs-appctl", "[-t TARGET] COMMAND [ARG...]", "ask or command a running program", appctl_main},
+    {"dbtool", "ovsdb-tool", "[OPTIONS] COMMAND [ARG...]", "make, convert and read database files", dbtool_main},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

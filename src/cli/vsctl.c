@@ -255,7 +255,9 @@ add_caller(struct text *t)
         fclose(f);
     name[n] = 0;
     if (*name)
-        text_addf(t, " (invoked by %s (pid %d))", name, (int) parent);
+        text_addf(t, " (invoked by %s)", name);
+    else
+        text_addf(t, " (invoked by pid %d)", (int) parent);
 }
 
 static void
