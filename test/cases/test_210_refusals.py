@@ -46,8 +46,9 @@ def test_patch_ports_without_sense(quiet):
     assert quiet.interface("p1")["error"] == "p1: patch type requires valid 'peer' argument"
     refused(quiet, "add-port", "br0", "p2", "--", "set", "interface", "p2", "type=patch", "options:peer=p2")
     assert quiet.interface("p2")["error"] == "p2: patch peer must not be self"
-    quiet.vsctl("set", "interface", "p2", "options:peer=p1", "--", "set", "interface", "p1", "options:peer=p2")
-    eventually(lambda: quiet.interface("p2")["error"] == [] and quiet.interface("p1")["error"] == [])
+    quiet.add_bridge("br1")
+    quiet.add_port("br1", "p3", "--", "set", "interface", "p3", "type=patch", "options:peer=p2", "--", "set", "interface", "p2", "options:peer=p3")
+    eventually(lambda: quiet.interface("p2")["error"] == [] and quiet.interface("p3")["error"] == [])
 
 
 def test_a_datapath_type_that_is_unknown(quiet):

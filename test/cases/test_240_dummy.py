@@ -101,6 +101,6 @@ def test_admin_state_by_command(dummy):
 
 @pytest.mark.ours_only("drops/ is ours")
 def test_drops_have_names(dummy):
-    dummy.appctl("netdev-dummy/receive", "p2", "ffffffffffff" "030000000001" "88b5" + "00" * 46)
-    eventually(lambda: "source_multicast" in dummy.appctl("drops/show"))
+    dummy.appctl("netdev-dummy/receive", "p2", "0180c2000000" "020000000001" "88b5" + "00" * 46)
+    eventually(lambda: "reserved_multicast" in dummy.appctl("drops/show"))
     assert "port p2" in dummy.appctl("drops/last")
