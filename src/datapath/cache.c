@@ -892,7 +892,7 @@ sweep_ports(struct cache *c)
         qsort(cp->shapes, cp->n_shapes, sizeof cp->shapes[0], by_hits);
         for (unsigned i = 0; i < cp->n_shapes; i++)
             cp->shapes[i]->hits /= 2;
-        if (cp->is_gone && !port_n_flows(cp)) {
+        if (cp->is_gone && !port_n_flows(cp) && waiting_port_is_empty(cp)) {
             *link = cp->next;
             if (c->fattest == cp)
                 c->fattest = NULL;

@@ -117,6 +117,12 @@ waiting_clear(struct waiting *all)
         packet_put(p);
 }
 
+bool
+waiting_port_is_empty(const struct cache_port *cp)
+{
+    return !cp->waiting || !cp->waiting->n;
+}
+
 void
 waiting_port_free(struct cache_port *cp)
 {

@@ -28,6 +28,7 @@ bool waiting_has(const struct cache_port *, uint32_t hash);
 struct packet *waiting_take(struct waiting *, struct cache_port **);
 /* Every packet that waits is put. */
 void waiting_clear(struct waiting *);
+bool waiting_port_is_empty(const struct cache_port *);
 void waiting_port_free(struct cache_port *); /* nothing may wait */
 
 #endif

@@ -111,3 +111,18 @@ def test_two_hundred_ports(lab, br0):
     br0.stop_daemon()
     br0.start_daemon()
     assert {r["name"]: r["ofport"] for r in br0.rows("Interface", "name", "ofport")} == numbers
+
+
+def test_ports_deleted_in_the_middle_of_a_storm(lab, br0):
+    """Two cables from the bridge to itself: every broadcast goes round for ever."""
+    for i in (1, 2):
+        br0.inside("ip", "link", "add", f"v{i}", "type", "veth", "peer", "name", f"w{i}")
+        for end in "vw":
+            br0.inside("ip", "link", "set", f"{end}{i}", "up")
+            br0.add_port("br0", f"{end}{i}")
+    for i in range(30):
+        br0.add_port("br0", f"i{i}", "--", "set", "interface", f"i{i}", "type=internal")
+    eventually(lambda: br0.interface("v1")["statistics"].get("rx_packets", 0) > 1000, 15, 0.2)
+    br0.vsctl("del-port", "w2")
+    br0.vsctl("del-br", "br0")
+    assert br0.pid("ovs-vswitchd") and br0.appctl("ofproto/list") == ""
