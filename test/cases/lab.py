@@ -49,7 +49,7 @@ class Failed(Exception):
 
 def run(*command, check=True, timeout=TIMEOUT, stdin=None, env=None):
     """Runs a command to its end and returns what it printed; Failed if it says no and check is on."""
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, input=stdin, env=env)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace", timeout=timeout, input=stdin, env=env)
     if check and done.returncode:
         raise Failed(command, done.returncode, done.stdout, done.stderr)
     return done.stdout if check else done
@@ -191,7 +191,7 @@ class Capture:
 
     def tshark(self, *fields, filter=""):
         """Rows of fields as tshark prints them; repeated fields (tags of one frame) are joined by commas."""
-        command = ["tshark", "-r", self.path, "-T", "fields", "-E", "separator=|"]
+        command = ["tshark", "-r", self.path, "-T", "fields", "-E", "separator=|", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]
         for f in fields:
             command += ["-e", f]
         if filter:
@@ -490,7 +490,7 @@ class Lab:
         return host
 
     def cable(self, one, device, other, other_device):
-        """A veth pair between two switches."""
+        """A veth pair between two switches (or two bridges of one)."""
         run("ip", "-n", one.ns, "link", "add", device, "type", "veth", "peer", "name", other_device, "netns", other.ns)
         for sw, dev in ((one, device), (other, other_device)):
             sw.inside("sysctl", "-qw", f"net.ipv6.conf.{dev}.disable_ipv6=1")
