@@ -444,6 +444,10 @@ on_readable(struct stream *s)
             if (!s->layer)
                 return;
         } else if (n == -EAGAIN) {
+            if (s->layer && s->layer->wants == UV_WRITABLE) { /* TLS has something to say before it can go on reading */
+                s->is_blocked = true;
+                update_watch(s);
+            }
             return;
         } else {
             die(s, n);
