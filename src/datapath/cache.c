@@ -574,6 +574,12 @@ cache_find(struct cache *c, struct cache_port *cp, const struct key *const keys[
     }
 }
 
+void
+cache_unhit(struct cache *c, const struct flow *f)
+{
+    count(&c->counters.hits[c->shapes[f->shape]->is_level1 ? 0 : 1], -1);
+}
+
 uint32_t
 cache_exact_hash(const struct cache *c, const struct cache_port *cp, const struct key *key)
 {

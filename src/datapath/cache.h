@@ -99,6 +99,7 @@ struct cache_port {
     uint32_t hand[RING_N]; /* a flow of the ring: the oldest; 0: empty */
     uint32_t n[RING_N];
     struct waiting_port *waiting; /* waiting.c's; freed with the port */
+    _Atomic uint32_t n_waiting;   /* packets in it; anyone may read */
     struct cache_port *next;
 };
 
@@ -145,6 +146,8 @@ void cache_port_relevant(struct cache *, struct cache_port *, const struct key *
 
 /* Sets flows[i] for each of at most BURST keys, NULL for a miss. */
 void cache_find(struct cache *, struct cache_port *, const struct key *const keys[], unsigned n, struct flow *flows[]);
+/* The packet that found this flow is not served by it now, but will ask again. */
+void cache_unhit(struct cache *, const struct flow *);
 /* Of all bits that matter for the port: two packets that differ here may have different flows. */
 uint32_t cache_exact_hash(const struct cache *, const struct cache_port *, const struct key *);
 

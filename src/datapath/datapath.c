@@ -102,12 +102,8 @@ dp_free(struct datapath *dp)
         ASSERT(!dp->ports->at[i]);
     timer_cancel(&dp->tick);
     watch_free(dp->call_watch);
-    for (unsigned i = 0; i < dp->n_lanes; i++) {
-        lane_stop(dp->lanes[i]);
-        reap(dp, dp->lanes[i]);
-        lane_free(dp->lanes[i]);
-        free(dp->cleared[i]);
-    }
+    for (unsigned i = 0; i < dp->n_lanes; i++)
+        dp_lane_end(dp, dp->lanes[i]);
     control_clear(dp);
     close(dp->call_fd);
     packet_pool_free(dp->pool);
@@ -143,8 +139,6 @@ dp_configure(struct datapath *dp, const struct dp_config *config)
     dp->flow_limit = config->flow_limit ? config->flow_limit : 200000;
     dp->max_idle = config->max_idle;
     atomic_store(&dp->vlan_limit, MIN(config->vlan_limit, KEY_VLANS));
-    for (unsigned i = 0; i < dp->n_lanes; i++)
-        cache_limit(&dp->lanes[i]->cache, MAX(dp->flow_limit / dp->n_lanes, 1));
     dp_place(dp, config->n_lanes, config->lane_cpus);
 }
 
@@ -211,7 +205,7 @@ dp_port_del(struct datapath *dp, dpport number)
 {
     struct dp_port *port = port_find(dp, number);
     ASSERT(port);
-    dp_unplace_port(dp, port);
+    dp_unplace_port(dp, port, false);
     struct ports *new = ports_copy(dp->ports, dp->ports->n);
     new->at[number] = NULL;
     ports_publish(dp, new);
@@ -231,7 +225,7 @@ dp_port_changed(struct datapath *dp, dpport number)
 {
     struct dp_port *port = port_find(dp, number);
     ASSERT(port);
-    dp_unplace_port(dp, port);
+    dp_unplace_port(dp, port, true);
     dp_place_port(dp, port);
 }
 
@@ -345,21 +339,37 @@ attend(void *dp_, int events)
     control_serve(dp);
 }
 
+static void
+stats_add(const struct lane *l, struct dp_stats *out)
+{
+    out->hits_l1 += load(&l->cache.counters.hits[0]);
+    out->hits_l2 += load(&l->cache.counters.hits[1]);
+    out->misses += load(&l->cache.counters.misses);
+    out->lost += load(&l->counters.waiting_full);
+    out->flows += load(&l->cache.counters.n_flows);
+    out->masks += load(&l->cache.counters.n_shapes);
+    out->evicted += load(&l->cache.counters.evicted);
+    out->mask_probes += load(&l->cache.counters.probes);
+}
+
+void
+dp_lane_end(struct datapath *dp, struct lane *lane)
+{
+    lane_stop(lane);
+    reap(dp, lane);
+    stats_add(lane, &dp->past); /* what it counted is not forgotten */
+    for (enum drop d = 0; d < DROP_N; d++)
+        atomic_fetch_add_explicit(&dp->exits.drops[d], load(&lane->exits.drops[d]), memory_order_relaxed);
+    free(lane->cleared);
+    lane_free(lane);
+}
+
 void
 dp_stats(struct datapath *dp, struct dp_stats *out)
 {
-    *out = (struct dp_stats){0};
-    for (unsigned i = 0; i < dp->n_lanes; i++) {
-        struct lane *l = dp->lanes[i];
-        out->hits_l1 += load(&l->cache.counters.hits[0]);
-        out->hits_l2 += load(&l->cache.counters.hits[1]);
-        out->misses += load(&l->cache.counters.misses);
-        out->lost += load(&l->counters.waiting_full);
-        out->flows += load(&l->cache.counters.n_flows);
-        out->masks += load(&l->cache.counters.n_shapes);
-        out->evicted += load(&l->cache.counters.evicted);
-        out->mask_probes += load(&l->cache.counters.probes);
-    }
+    *out = dp->past;
+    for (unsigned i = 0; i < dp->n_lanes; i++)
+        stats_add(dp->lanes[i], out);
 }
 
 uint64_t

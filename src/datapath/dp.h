@@ -27,11 +27,13 @@ struct datapath {
     char *lane_cpus;
     struct rxq *rxqs;
     instant measured_at;
+    unsigned rest_ticks; /* until queues may move again */
+
+    struct dp_stats past; /* of lanes that ended */
 
     /* show.c */
     instant born, cleared_at;
     uint64_t born_cycles;
-    struct figures *cleared[LANES_MAX]; /* what a lane's figures were at pmd-stats-clear; NULL: never */
 
     /* the control thread's own way out */
     struct packet_pool *pool;
@@ -56,8 +58,13 @@ load(const _Atomic uint64_t *counter)
 void dp_lanes_start(struct datapath *);
 void dp_place(struct datapath *, unsigned n_lanes, const char *cpus);
 void dp_place_port(struct datapath *, struct dp_port *);
-void dp_unplace_port(struct datapath *, struct dp_port *); /* no lane receives from it any more */
-void dp_balance(struct datapath *);                        /* once a second */
+/* No lane receives from it any more; 'drain': and what it received has been served. */
+void dp_unplace_port(struct datapath *, struct dp_port *, bool drain);
+void dp_balance(struct datapath *); /* once a second */
+
+void dp_rebalance(struct datapath *);
+/* datapath.c: the lane has no queue any more. */
+void dp_lane_end(struct datapath *, struct lane *);
 
 /* control.c */
 void control_serve(struct datapath *);

@@ -228,6 +228,8 @@ elders_first(struct lane *l, struct burst *b)
     for (unsigned i = 0; i < b->n; i++) {
         uint32_t hash = cache_exact_hash(&l->cache, b->cp, b->keys[i]);
         if (waiting_has(b->cp, hash)) {
+            if (b->flows[i])
+                cache_unhit(&l->cache, b->flows[i]);
             wait_in_line(l, b->cp, b->packets[i], hash);
             continue;
         }
@@ -267,16 +269,14 @@ serve_waiting(struct lane *l, const struct ports *ports)
         p = waiting_take(&l->waiting, &cp);
         if (!p)
             break;
-        if (cp->is_gone) {
+        if (cp->is_gone)
             exits_drop(&l->exits, p, DROP_NO_ROUTE_TO_BRIDGE);
-            continue;
-        }
-        if (!parse_one(l, p, dp_vlan_limit(l->dp), 0)) {
-            exits_drop(&l->exits, p, DROP_RX_RUNT); /* it had a key when it came: the number of tags was reconfigured */
-            continue;
-        }
-        if (serve_one(l, cp, &l->keys[0], p))
+        else if (!parse_one(l, p, dp_vlan_limit(l->dp), 0))
+            exits_drop(&l->exits, p,
+                       DROP_RX_RUNT); /* it had a key when it came: how many tags count was reconfigured */
+        else if (serve_one(l, cp, &l->keys[0], p))
             l->now = dp_now(l->dp);
+        waiting_done(cp);
     }
     exits_flush(&l->exits);
     count(&l->counters.miss_ns, instant_since(l->now, began).ns);

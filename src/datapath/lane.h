@@ -82,7 +82,8 @@ struct lane {
     struct key keys[BURST];
 
     struct lane_counters counters;
-    uint64_t busy_ns_seen;                    /* control: at the last tick */
+    struct figures *cleared; /* control, show.c: what the figures were at pmd-stats-clear; NULL: never */
+    uint64_t busy_ns_seen;   /* control: at the last tick */
     uint64_t load_permille, minute_millionth; /* control: as of a queue */
 };
 

@@ -10,9 +10,16 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/epoll.h>
 
 LOG_MODULE(place)
+
+#define WAIT_TRIES 1000
+#define WAIT_US 100
+#define BUSY_PERMILLE 850
+#define GAP_PERMILLE 250 /* lanes must differ by more for a queue to move, and less afterwards */
+#define REST_TICKS 5     /* after a move, so that its effect is measured first */
 
 /* ---- queues on a lane ---- */
 
@@ -63,21 +70,187 @@ rxq_take_off(struct datapath *dp, struct rxq *q)
             watch_fd(other);
 }
 
+/* Takes a queue off whose packets go on being wanted.  Order inside a flow: what waits in the old lane is served before anyone else begins. */
+static void
+rxq_drain(struct datapath *dp, struct rxq *q)
+{
+    rxq_take_off(dp, q);
+    struct cache_port *cp = q->cp; /* from now on it stays as it is */
+    for (unsigned tries = 0; cp && atomic_load_explicit(&cp->n_waiting, memory_order_acquire); tries++) {
+        if (tries == WAIT_TRIES) {
+            log_warn("%s: packets still wait for their first translation while its queue %u is handed on",
+                     q->port->device->name, q->queue);
+            break;
+        }
+        usleep(WAIT_US);
+    }
+    rcu_wait(); /* they have been sent, too */
+}
+
+static void
+rxq_move(struct datapath *dp, struct rxq *q, struct lane *to)
+{
+    rxq_drain(dp, q);
+    rxq_put_on(q, to);
+}
+
 /* ---- lanes ---- */
+
+/* The processors that we may use, as numbers; returns how many. */
+static unsigned
+allowed_cpus(int cpus[LANES_MAX])
+{
+    cpu_set_t set;
+    unsigned n = 0;
+    if (sched_getaffinity(0, sizeof set, &set))
+        return 0;
+    for (int i = 0; i < CPU_SETSIZE && n < LANES_MAX; i++)
+        if (CPU_ISSET(i, &set))
+            cpus[n++] = i;
+    return n;
+}
+
+/* The processors of a mask in hexadecimal digits, "0x" or not; 0: none of them can be used. */
+static unsigned
+cpus_of_mask(const char *mask, int cpus[LANES_MAX])
+{
+    int allowed[LANES_MAX];
+    unsigned n_allowed = allowed_cpus(allowed), n = 0;
+    if (!strncasecmp(mask, "0x", 2))
+        mask += 2;
+    size_t len = strlen(mask);
+    for (unsigned i = 0; i < n_allowed; i++) {
+        size_t digit = allowed[i] / 4;
+        char text[2] = {digit < len ? mask[len - 1 - digit] : '0', '\0'};
+        if (strtoul(text, NULL, 16) >> (allowed[i] % 4) & 1)
+            cpus[n++] = allowed[i];
+    }
+    return n;
+}
+
+/* Where lanes are wanted: one entry per lane, -1 for "wherever the scheduler likes". */
+static unsigned
+wanted_lanes(const struct datapath *dp, int cpus[LANES_MAX])
+{
+    unsigned n = dp->lane_cpus ? cpus_of_mask(dp->lane_cpus, cpus) : 0;
+    if (n)
+        return n;
+    if (dp->lane_cpus)
+        log_warn("pmd-cpu-mask %s: no such processor may be used; lanes run anywhere", dp->lane_cpus);
+    n = dp->lanes_asked ? MIN(dp->lanes_asked, LANES_MAX) : MAX(dp->n_lanes, 1);
+    for (unsigned i = 0; i < n; i++)
+        cpus[i] = -1;
+    return n;
+}
+
+static void
+share_limit(struct datapath *dp)
+{
+    for (unsigned i = 0; i < dp->n_lanes; i++)
+        cache_limit(&dp->lanes[i]->cache, MAX(dp->flow_limit / dp->n_lanes, 1));
+}
+
+static bool
+has_lane(const struct datapath *dp, unsigned index)
+{
+    for (unsigned i = 0; i < dp->n_lanes; i++)
+        if (dp->lanes[i]->index == index)
+            return true;
+    return false;
+}
+
+static void
+lane_add(struct datapath *dp, int cpu)
+{
+    unsigned index = 0;
+    while (has_lane(dp, index))
+        index++;
+    dp->lanes[dp->n_lanes] = lane_new(dp, index, cpu, dp->flow_limit);
+    dp->n_lanes++;
+    share_limit(dp);
+}
+
+static unsigned
+n_queues(const struct datapath *dp, const struct lane *l)
+{
+    unsigned n = 0;
+    for (const struct rxq *q = dp->rxqs; q; q = q->next)
+        n += q->lane == l;
+    return n;
+}
+
+/* Who has the least to do, among the first 'n' lanes. */
+static struct lane *
+idlest(const struct datapath *dp, unsigned n)
+{
+    struct lane *best = NULL;
+    for (unsigned i = 0; i < n; i++) {
+        struct lane *l = dp->lanes[i];
+        if (!best || l->load_permille / 100 < best->load_permille / 100 ||
+            (l->load_permille / 100 == best->load_permille / 100 && n_queues(dp, l) < n_queues(dp, best)))
+            best = l;
+    }
+    return best;
+}
+
+/* Stops the last lane; its queues go to those before it. */
+static void
+lane_remove(struct datapath *dp)
+{
+    struct lane *l = dp->lanes[dp->n_lanes - 1];
+    for (struct rxq *q = dp->rxqs; q; q = q->next)
+        if (q->lane == l)
+            rxq_move(dp, q, idlest(dp, dp->n_lanes - 1));
+    dp->n_lanes--;
+    dp_lane_end(dp, l);
+    share_limit(dp);
+}
 
 void
 dp_lanes_start(struct datapath *dp)
 {
-    dp->lanes[0] = lane_new(dp, 0, -1, dp->flow_limit);
-    dp->n_lanes = 1;
+    int cpus[LANES_MAX];
+    unsigned n = wanted_lanes(dp, cpus);
+    for (unsigned i = 0; i < n; i++)
+        lane_add(dp, cpus[i]);
+    dp->measured_at = clock_now();
 }
 
 void
-dp_place(struct datapath *dp, unsigned n_lanes, const char *cpus)
+dp_place(struct datapath *dp, unsigned n_lanes, const char *mask)
 {
-    dp->lanes_asked = n_lanes;
-    free(dp->lane_cpus);
-    dp->lane_cpus = cpus ? xstrdup(cpus) : NULL;
+    int cpus[LANES_MAX];
+    bool same = dp->lanes_asked == n_lanes && !strcmp(dp->lane_cpus ? dp->lane_cpus : "", mask ? mask : "");
+    if (!same) {
+        dp->lanes_asked = n_lanes;
+        free(dp->lane_cpus);
+        dp->lane_cpus = mask && *mask ? xstrdup(mask) : NULL;
+    }
+    if (!dp->n_lanes)
+        return; /* the first port starts them */
+    share_limit(dp);
+    if (same)
+        return;
+    /* A lane stays on its processor for life.  Those that can stay come first; the rest end before new ones begin. */
+    unsigned n = wanted_lanes(dp, cpus), keep = 0;
+    while (keep < n && keep < dp->n_lanes && dp->lanes[keep]->cpu == cpus[keep])
+        keep++;
+    if (!keep) { /* none can stay: one new one takes over before the old ones end */
+        lane_add(dp, cpus[0]);
+        struct lane *first = dp->lanes[0];
+        dp->lanes[0] = dp->lanes[dp->n_lanes - 1];
+        dp->lanes[dp->n_lanes - 1] = first;
+        keep = 1;
+    }
+    while (dp->n_lanes > keep)
+        lane_remove(dp);
+    for (unsigned i = keep; i < n; i++)
+        lane_add(dp, cpus[i]);
+    for (struct rxq *q = dp->rxqs; n > keep && q; q = q->next) { /* spread at once: there is no load known yet */
+        struct lane *to = idlest(dp, dp->n_lanes);
+        if (n_queues(dp, to) + 1 < n_queues(dp, q->lane))
+            rxq_move(dp, q, to);
+    }
 }
 
 void
@@ -95,19 +268,19 @@ dp_place_port(struct datapath *dp, struct dp_port *port)
         q->fd = fd;
         q->next = dp->rxqs;
         dp->rxqs = q;
-        rxq_put_on(q, dp->lanes[0]);
+        rxq_put_on(q, idlest(dp, dp->n_lanes));
     }
 }
 
 void
-dp_unplace_port(struct datapath *dp, struct dp_port *port)
+dp_unplace_port(struct datapath *dp, struct dp_port *port, bool drain)
 {
     for (struct rxq **link = &dp->rxqs, *q; (q = *link) != NULL;) {
         if (q->port != port) {
             link = &q->next;
             continue;
         }
-        rxq_take_off(dp, q);
+        (drain ? rxq_drain : rxq_take_off)(dp, q);
         *link = q->next;
         free(q);
     }
@@ -143,8 +316,67 @@ measure(struct datapath *dp)
     }
 }
 
+/* As many lanes as load asks for: another one when a lane with several queues is busy all the time. */
+static void
+grow(struct datapath *dp, const struct lane *busiest)
+{
+    int cpus[LANES_MAX];
+    if (dp->lanes_asked || dp->lane_cpus || busiest->load_permille < BUSY_PERMILLE || n_queues(dp, busiest) < 2)
+        return;
+    if (dp->n_lanes >= allowed_cpus(cpus))
+        return;
+    lane_add(dp, -1);
+    log_info("%s: lane %u begins: lane %u is busy %u %% of the time", dp->name, dp->n_lanes - 1, busiest->index,
+             (unsigned) busiest->load_permille / 10);
+}
+
+/* The queue whose move makes the two lanes most alike; NULL: none makes enough of a difference. */
+static struct rxq *
+queue_to_move(struct datapath *dp, const struct lane *from, const struct lane *to)
+{
+    uint64_t gap = from->load_permille - to->load_permille, best_gap = gap - MIN(gap, GAP_PERMILLE);
+    struct rxq *best = NULL;
+    for (struct rxq *q = dp->rxqs; q; q = q->next) {
+        if (q->lane != from || !q->load_permille)
+            continue;
+        uint64_t twice = 2 * q->load_permille, left = twice > gap ? twice - gap : gap - twice;
+        if (left < best_gap) {
+            best = q;
+            best_gap = left;
+        }
+    }
+    return best;
+}
+
+void
+dp_rebalance(struct datapath *dp)
+{
+    struct lane *busiest = NULL;
+    for (unsigned i = 0; i < dp->n_lanes; i++)
+        if (!busiest || dp->lanes[i]->load_permille > busiest->load_permille)
+            busiest = dp->lanes[i];
+    if (!busiest)
+        return;
+    grow(dp, busiest);
+    struct lane *to = idlest(dp, dp->n_lanes);
+    struct rxq *q = to != busiest ? queue_to_move(dp, busiest, to) : NULL;
+    if (!q)
+        return;
+    log_info("%s: queue %u of %s goes from lane %u (%u %%) to lane %u (%u %%)", dp->name, q->queue,
+             q->port->device->name, busiest->index, (unsigned) busiest->load_permille / 10, to->index,
+             (unsigned) to->load_permille / 10);
+    busiest->load_permille -= MIN(q->load_permille, busiest->load_permille);
+    to->load_permille += q->load_permille;
+    rxq_move(dp, q, to);
+    dp->rest_ticks = REST_TICKS;
+}
+
 void
 dp_balance(struct datapath *dp)
 {
     measure(dp);
+    if (dp->rest_ticks)
+        dp->rest_ticks--;
+    else
+        dp_rebalance(dp);
 }

@@ -4,6 +4,7 @@
  *          nanoseconds and told in cycles where the field says cycles, by the rate of the time stamp counter.
  */
 #include "datapath/show.h"
+#include "base/mem.h"
 #include "datapath/dp.h"
 #include "datapath/flow_text.h"
 #include <inttypes.h>
@@ -103,13 +104,13 @@ figures_read(const struct lane *l, struct figures *f)
 }
 
 static void
-figures_since_clear(const struct datapath *dp, unsigned i, struct figures *f)
+figures_since_clear(const struct lane *l, struct figures *f)
 {
-    figures_read(dp->lanes[i], f);
-    if (!dp->cleared[i])
+    figures_read(l, f);
+    if (!l->cleared)
         return;
     uint64_t *now = (uint64_t *) f;
-    const uint64_t *then = (const uint64_t *) dp->cleared[i];
+    const uint64_t *then = (const uint64_t *) l->cleared;
     for (unsigned n = 0; n < sizeof *f / sizeof *now; n++)
         now[n] -= then[n];
 }
@@ -187,7 +188,7 @@ dp_lanes_stats(struct datapath *dp, int core, struct text *out)
         struct figures f;
         if (!is_asked(dp->lanes[i], core))
             continue;
-        figures_since_clear(dp, i, &f);
+        figures_since_clear(dp->lanes[i], &f);
         lane_title(dp->lanes[i], out);
         stats_format(dp, &f, out);
     }
@@ -197,12 +198,12 @@ void
 dp_lanes_clear(struct datapath *dp, int core)
 {
     for (unsigned i = 0; i < dp->n_lanes; i++) {
-        if (!is_asked(dp->lanes[i], core))
+        struct lane *l = dp->lanes[i];
+        if (!is_asked(l, core))
             continue;
-        free(dp->cleared[i]);
-        dp->cleared[i] = malloc(sizeof *dp->cleared[i]);
-        if (dp->cleared[i])
-            figures_read(dp->lanes[i], dp->cleared[i]);
+        if (!l->cleared)
+            l->cleared = xmalloc(sizeof *l->cleared);
+        figures_read(l, l->cleared);
         dp->cleared_at = clock_now();
     }
 }
@@ -261,7 +262,7 @@ dp_lanes_perf(struct datapath *dp, int core, struct text *out)
         struct figures f;
         if (!is_asked(dp->lanes[i], core))
             continue;
-        figures_since_clear(dp, i, &f);
+        figures_since_clear(dp->lanes[i], &f);
         text_addc(out, '\n');
         lane_title(dp->lanes[i], out);
         perf_format(dp, &f, seconds_, out);

@@ -74,6 +74,7 @@ waiting_put(struct waiting *all, struct cache_port *cp, struct packet *p, uint32
         w->slots[*last].next = at;
     *last = at;
     all->n++;
+    atomic_store_explicit(&cp->n_waiting, w->n, memory_order_release);
     if (w->n == 1) { /* joins the circle behind the one whose turn it is */
         w->next = all->ports ? all->ports->next : w;
         if (all->ports)
@@ -98,6 +99,7 @@ waiting_take(struct waiting *all, struct cache_port **cp)
     w->head = (at + 1) % WAITING_PER_PORT;
     w->n--;
     all->n--;
+    struct packet *p = w->slots[at].packet;
     if (!w->n) {
         before->next = w->next;
         all->ports = w == before ? NULL : before;
@@ -105,7 +107,13 @@ waiting_take(struct waiting *all, struct cache_port **cp)
         all->ports = w; /* the next one is next */
     }
     *cp = w->cp;
-    return w->slots[at].packet;
+    return p;
+}
+
+void
+waiting_done(struct cache_port *cp)
+{
+    atomic_store_explicit(&cp->n_waiting, cp->waiting->n, memory_order_release);
 }
 
 void

@@ -26,6 +26,8 @@ bool waiting_put(struct waiting *, struct cache_port *, struct packet *, uint32_
 bool waiting_has(const struct cache_port *, uint32_t hash);
 /* The next packet of the port whose turn it is; NULL: none waits. */
 struct packet *waiting_take(struct waiting *, struct cache_port **);
+/* What was taken of this port has been served: who waits for the port to be empty may know. */
+void waiting_done(struct cache_port *);
 /* Every packet that waits is put. */
 void waiting_clear(struct waiting *);
 bool waiting_port_is_empty(const struct cache_port *);
