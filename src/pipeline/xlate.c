@@ -108,7 +108,8 @@ tags_sync(struct xlate *x)
         actions_add(&x->v->actions, ACT_POP_VLAN, 0, NULL, 0);
     for (unsigned i = want->n - common; i-- > 0;) {
         const struct vlan_tag *t = &want->at[i];
-        actions_add(&x->v->actions, ACT_PUSH_VLAN, (uint32_t) host16(t->tpid) << 16 | host16(t->tci), NULL, 0);
+        uint16_t tci = host16(t->tci) & ~VLAN_PRESENT; /* on the wire that bit says something else */
+        actions_add(&x->v->actions, ACT_PUSH_VLAN, (uint32_t) host16(t->tpid) << 16 | tci, NULL, 0);
     }
     /* What is pushed may have been read from the frame. */
     if (want->n > common) {

@@ -20,7 +20,7 @@ push_vlan(struct state *s, uint16_t tpid, uint16_t tci)
     ASSERT(s->len + 4 <= sizeof s->frame);
     memmove(s->frame + 16, s->frame + 12, s->len - 12);
     store_be16(s->frame + 12, tpid);
-    store_be16(s->frame + 14, tci & ~VLAN_PRESENT);
+    store_be16(s->frame + 14, tci);
     s->len += 4;
 }
 
@@ -37,7 +37,7 @@ static void
 set_vlan(struct state *s, uint16_t tci)
 {
     if (has_tag(s))
-        store_be16(s->frame + 14, tci & ~VLAN_PRESENT);
+        store_be16(s->frame + 14, tci);
     else
         push_vlan(s, 0x8100, tci);
 }
