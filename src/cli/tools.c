@@ -2,6 +2,7 @@
 
 #include "cli/appctl.h"
 #include "cli/dbtool.h"
+#include "cli/status.h"
 #include "cli/up.h"
 #include "cli/vsctl.h"
 #include "io/daemon.h"
@@ -12,6 +13,8 @@
 const struct tool tools[] = {
     {"up", NULL, "[--timeout=SECONDS]", "start database and switch, supervised; harmless when they run", sluice_up},
     {"down", NULL, "[--cleanup]", "stop them; with --cleanup bridges and their devices go, too", sluice_down},
+    {"status", NULL, "[--json] [--interval=SECONDS]", "what is connected, learned, how fast, and what was dropped",
+     sluice_status},
     {"vsctl", "ovs-vsctl", "[OPTIONS] COMMAND [ARG...]", "read and change the configuration of the switch", vsctl_main},
     {"appctl", "ovs-appctl", "[-t TARGET] COMMAND [ARG...]", "ask or command a running program", appctl_main},
     {"dbtool", "ovsdb-tool", "[OPTIONS] COMMAND [ARG...]", "make, convert and read database files", dbtool_main},

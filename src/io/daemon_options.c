@@ -10,7 +10,7 @@
 
 enum id {
 #define OPTION(ID, ...) OPT_##ID,
-#include "daemon_options.def"
+#include "io/daemon_options.def"
 #undef OPTION
     N_OPTIONS
 };
@@ -23,13 +23,13 @@ static const struct shown {
     const char *form, *help;
 } shown[] = {
 #define OPTION(ID, NAME, ARG, LETTER, GROUP, FORM, HELP) [OPT_##ID] = {GROUP, LETTER, FORM, HELP},
-#include "daemon_options.def"
+#include "io/daemon_options.def"
 #undef OPTION
 };
 
 const struct option daemon_long_options[] = {
 #define OPTION(ID, NAME, ARG, ...) [OPT_##ID] = {NAME, ARG, NULL, DAEMON_OPT_BASE + OPT_##ID},
-#include "daemon_options.def"
+#include "io/daemon_options.def"
 #undef OPTION
     [N_OPTIONS] = {NULL, 0, NULL, 0}};
 
