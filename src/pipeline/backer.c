@@ -1,5 +1,6 @@
 /* backer - a datapath and the bridges that share it; bridge.h and backer.h are the manual. */
 #include "pipeline/backer.h"
+#include "pipeline/table.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include <stdlib.h>
@@ -10,9 +11,9 @@ LOG_MODULE(backer)
 /* ---- the datapath asks ---- */
 
 static void
-ask_translate(void *b, const struct key *key, UNUSED const struct packet *p, instant now, struct verdict *v)
+ask_translate(void *b, const struct key *key, const struct packet *p, instant now, struct verdict *v)
 {
-    xlate(b, &(struct xlate_in){.key = key, .now = now, .may_learn = true}, v);
+    xlate(b, &(struct xlate_in){.key = key, .packet = p, .now = now, .may_learn = true}, v);
 }
 
 static void
@@ -25,10 +26,22 @@ take_credit(void *b, void *credits, uint64_t packets, uint64_t bytes, UNUSED uin
 static void
 free_credits(UNUSED void *b, void *credits)
 {
-    free(credits);
+    credits_free(credits);
 }
 
-static const struct dp_ops ops = {ask_translate, take_credit, free_credits, NULL};
+/* A frame that a rule sent to the controller: its walk is done again, here, where controllers can be told what it meets on its way. */
+static void
+tell_controllers(void *b, uint32_t reason, const struct key *key, const struct packet *p)
+{
+    struct verdict v;
+    if (reason != CONTROL_CONTROLLER)
+        return;
+    verdict_init(&v, ((struct backer *) b)->versions);
+    xlate(b, &(struct xlate_in){.key = key, .packet = p, .now = clock_now(), .may_tell = true}, &v);
+    verdict_fini(&v);
+}
+
+static const struct dp_ops ops = {ask_translate, take_credit, free_credits, tell_controllers};
 
 /* ---- life ---- */
 
@@ -250,8 +263,10 @@ backer_rewire(struct backer *b)
 /* ---- relevance ---- */
 
 static unsigned
-relevance_of(const struct snapshot *s)
+relevance_of(const struct bridge *br, const struct snapshot *s)
 {
+    if (br->is_programmed)
+        return RELEVANT_ALL;
     if (s->fail_mode == FAIL_SECURE)
         return 0;
     return RELEVANT_NORMAL | (s->has_bonds ? RELEVANT_ARP : 0);
@@ -271,7 +286,7 @@ relevance_behind_patches(const struct backer *b)
     struct bridge *br;
     LIST_FOR (br, in_backer, &b->bridges)
         if (newest(br)->has_patches)
-            all |= relevance_of(newest(br));
+            all |= relevance_of(br, newest(br));
     return all;
 }
 
@@ -316,7 +331,7 @@ backer_relevance(struct backer *b, bool before)
     struct bridge *br;
     LIST_FOR (br, in_backer, &b->bridges) {
         const struct snapshot *s = newest(br);
-        unsigned want = relevance_of(s) | (s->has_patches ? behind : 0);
+        unsigned want = relevance_of(br, s) | (s->has_patches ? behind : 0);
         for (size_t i = 0; i < s->n_ports; i++)
             if (s->ports[i].dp != DPPORT_NONE)
                 lanes_must_know |= set_relevance(b, s->ports[i].dp, want, before);
@@ -354,8 +369,9 @@ backer_credit(struct backer *b, const struct credits *credits, uint64_t packets,
             fdb_refresh(br->fdb, c->mac, c->vlan, c->number, used);
             break;
         case CREDIT_RULE:
-            br->by_rule.rx_packets += packets;
-            br->by_rule.rx_bytes += bytes;
+            if (c->rule)
+                rule_credit(c->rule, packets, bytes, used);
+            table_credit(br->tables, c->rule ? c->rule->table : c->number, c->rule != NULL, packets);
             break;
         case CREDIT_RX:
             stats = &traffic_of(br, c->number)->stats;

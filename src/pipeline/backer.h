@@ -43,8 +43,12 @@ struct bridge {
     struct snapshot *now;        /* RCU; never NULL */
     const struct snapshot *next; /* while a configuration is on its way in; control thread */
     struct fdb *fdb;
-    struct hmap traffic;              /* struct traffic, of patch ports; control thread */
-    struct bridge_port_stats by_rule; /* the default rule; only rx counts */
+    struct tables *tables;
+    const struct bridge_ops *ops; /* control thread; NULL: nobody listens */
+    void *ops_aux;
+    bool has_default;    /* the rule of a bridge that stands alone is in */
+    bool is_programmed;  /* somebody changed its tables */
+    struct hmap traffic; /* struct traffic, of patch ports; control thread */
     rcu_later rcu;
 };
 
@@ -72,11 +76,14 @@ struct credit {
     ofport number;
     uint16_t vlan;
     struct mac mac;
+    struct rule *rule; /* CREDIT_RULE: counted; NULL: the miss of a table, whose number is 'number' */
 };
 struct credits {
     size_t n, room;
     struct credit at[];
 };
+
+void credits_free(struct credits *); /* NULL is fine */
 
 static inline uint16_t
 fdb_slot(uint32_t bridge_id, uint16_t vlan, struct mac mac)

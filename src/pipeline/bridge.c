@@ -5,6 +5,8 @@
  * goes after a grace period.
  */
 #include "pipeline/backer.h"
+#include "pipeline/openflow.h"
+#include "pipeline/walk.h"
 #include "base/coverage.h"
 #include "base/mem.h"
 #include <errno.h>
@@ -52,6 +54,7 @@ bridge_new(struct backer *backer, const char *name)
     br->slot_any = version_slot(VERSION_BRIDGE, (uint64_t) br->id << 2 | 2);
     br->fdb = fdb_new(TABLE_DEFAULT, AGING_DEFAULT);
     fdb_on_change(br->fdb, note_fdb_change, br);
+    br->tables = tables_new(br->backer->versions, br->id);
     hmap_init(&br->traffic);
     int err = snapshot_new(&(struct bridge_config){.name = name, .fail_mode = FAIL_SECURE}, br->id, &br->now, NULL);
     ASSERT(!err);
@@ -65,6 +68,7 @@ release(rcu_later *rcu)
     struct bridge *br = CONTAINER_OF(rcu, struct bridge, rcu);
     snapshot_free(br->now);
     fdb_free(br->fdb);
+    tables_free(br->tables);
     free(br->name);
     free(br);
 }
@@ -179,6 +183,73 @@ configure_fdb(struct bridge *br, const struct bridge_config *c)
     fdb_configure(br->fdb, MIN(MAX(max, 10), 1000000), age);
 }
 
+/* A bridge that nobody controls switches by itself: a rule like any other, so that people can see it and take it out. */
+static void
+default_rule(struct bridge *br, const struct snapshot *s)
+{
+    bool wanted = s->fail_mode == FAIL_STANDALONE && !s->has_controller;
+    if (wanted == br->has_default)
+        return;
+    br->has_default = wanted;
+    if (br->is_programmed && wanted)
+        return; /* somebody's rules are there already */
+    tables_flush(br->tables, clock_now());
+    if (!wanted)
+        return;
+    AUTO_OA_LIST struct oa_list normal = OA_LIST_INIT;
+    struct oa_output *o = oa_add(&normal, OA_OUTPUT, sizeof *o);
+    o->port = OFPORT_NORMAL;
+    struct flow_mod fm = {.command = FLOW_ADD,
+                          .out_port = OF_PORT_ANY,
+                          .out_group = OF_GROUP_ANY,
+                          .actions = normal.bytes,
+                          .actions_len = normal.len};
+    enum of_error err = tables_change(br->tables, &fm, clock_now());
+    ASSERT(!err);
+}
+
+enum of_error
+bridge_flow_mod(struct bridge *br, const struct flow_mod *fm, instant now)
+{
+    enum of_error err = fm->command < FLOW_DELETE ? steps_check(fm->actions, fm->actions_len) : OFERR_OK;
+    if (err)
+        return err;
+    if (!br->is_programmed) {
+        br->is_programmed = true; /* from now on any bit may matter */
+        backer_relevance(br->backer, true);
+    }
+    if (br->backer->dp && fm->command != FLOW_ADD)
+        dp_push_stats(br->backer->dp);
+    return tables_change(br->tables, fm, now);
+}
+
+struct tables *
+bridge_tables(struct bridge *br)
+{
+    return br->tables;
+}
+
+struct backer *
+bridge_backer(struct bridge *br)
+{
+    return br->backer;
+}
+
+const struct snapshot *
+bridge_snapshot(const struct bridge *br)
+{
+    return br->now;
+}
+
+void
+bridge_set_ops(struct bridge *br, const struct bridge_ops *o, void *aux)
+{
+    br->ops = o;
+    br->ops_aux = aux;
+    static const struct tables_ops none;
+    tables_set_ops(br->tables, o ? &o->tables : &none, aux);
+}
+
 int
 bridge_configure(struct bridge *br, const struct bridge_config *c, struct why *why)
 {
@@ -197,6 +268,7 @@ bridge_configure(struct bridge *br, const struct bridge_config *c, struct why *w
         backer_rewire(br->backer);
     backer_relevance(br->backer, false);
     bump_changes(br, old, new);
+    default_rule(br, new);
     flush_macs(br, old, new);
     snapshot_free_later(old);
     return 0;

@@ -15,6 +15,11 @@
 
 #define OFPORT_LOCAL 0xfffffffeu
 #define OFPORT_IN_PORT 0xfffffff8u
+#define OFPORT_TABLE 0xfffffff9u
+#define OFPORT_NORMAL 0xfffffffau
+#define OFPORT_FLOOD 0xfffffffbu
+#define OFPORT_ALL 0xfffffffcu
+#define OFPORT_CONTROLLER 0xfffffffdu
 #define OFPORT_MAX 0xff00u /* numbers of real ports are below (OpenFlow 1.0's space, which the field keeps) */
 
 struct backer;

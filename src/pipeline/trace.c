@@ -58,10 +58,15 @@ megaflow_text(const struct key *key, const struct key *mask, const struct port_n
 }
 
 static void
-answer_text(const struct trace_ask *ask, const struct key *key, const struct verdict *v, const struct port_names *names,
-            struct text *t)
+answer_text(const struct trace_ask *ask, const struct key *key, const struct key *end, const struct verdict *v,
+            const struct port_names *names, struct text *t)
 {
-    text_add(t, "Final flow: unchanged\nMegaflow: ");
+    text_add(t, "Final flow: ");
+    if (memcmp(key, end, sizeof *key))
+        key_format(end, names, t);
+    else
+        text_add(t, "unchanged");
+    text_add(t, "\nMegaflow: ");
     megaflow_text(key, &v->mask, names, t);
     text_add(t, "\nDatapath actions: ");
     if (v->actions.len)
@@ -92,6 +97,7 @@ trace_run(const struct trace_ask *ask, struct text *t, struct why *why)
     text_add(t, "\n\n");
 
     struct report r = REPORT_INIT;
+    struct key end = key;
     struct verdict *v = xmalloc(sizeof *v);
     verdict_init(v, ask->bridge->backer->versions);
     xlate(ask->bridge->backer,
@@ -99,11 +105,12 @@ trace_run(const struct trace_ask *ask, struct text *t, struct why *why)
                              .now = ask->now,
                              .may_learn = ask->may_learn,
                              .report = &r,
+                             .end = &end,
                              .at = ask->bridge,
                              .number = number},
           v);
     report_text(&r, t);
-    answer_text(ask, &key, v, by_name, t);
+    answer_text(ask, &key, &end, v, by_name, t);
     verdict_fini(v);
     free(v);
     report_fini(&r);

@@ -7,7 +7,9 @@
 #ifndef PIPELINE_WALK_H
 #define PIPELINE_WALK_H 1
 
+#include "base/vec.h"
 #include "pipeline/backer.h"
+#include "pipeline/table.h"
 
 #define TAGS_MAX 8 /* tunnel ports of several bridges may pile them up; one more is a loop */
 
@@ -18,7 +20,9 @@ struct tags {
 
 struct xlate {
     const struct xlate_in *in;
-    const struct key *key;
+    const struct key *key; /* 'flow': what the frame is where the walk is */
+    struct key flow;
+    struct key base; /* what it is in the datapath after the actions so far; tags aside, which are in 'have' */
     const struct backer *backer;
     const struct wiring *wiring;
     struct verdict *v;
@@ -31,6 +35,12 @@ struct xlate {
     const struct snapshot *s;
     const struct snap_port *in_port; /* NULL: no such port */
     bool is_from_nowhere;            /* from no port at all */
+    uint8_t table;
+    cls_version version;       /* of the bridge's tables */
+    const struct rule *rule;   /* NULL: the walk came by no rule */
+    bool is_over;              /* 'exit' was met, or a budget ran out */
+    struct oa_list action_set; /* what write_actions left for the end */
+    VEC(union field_value) stack;
 };
 
 /* One of the frame's own bytes decided. */
@@ -51,5 +61,14 @@ bool tags_equal(const struct tags *, const struct tags *);
 void walk_output(struct xlate *, const struct snap_port *);
 
 void normal_run(struct xlate *);
+
+/* steps.c: what a rule's list of actions does. */
+void steps_run(struct xlate *, const void *list, size_t len);
+void steps_run_action_set(struct xlate *);
+/* Can this switch carry the list out?  What it cannot is refused when the rule comes, not when a frame does. */
+enum of_error steps_check(const void *list, size_t len);
+
+/* xlate.c: the next table, as resubmit and goto have it.  'in_port' is what the rules there shall see. */
+void walk_table(struct xlate *, uint8_t table, uint32_t in_port, bool may_miss);
 
 #endif

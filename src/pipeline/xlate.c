@@ -121,6 +121,25 @@ tags_sync(struct xlate *x)
     *have = *want;
 }
 
+/* Rewrites in the datapath what steps have changed since the last time. */
+static void
+headers_sync(struct xlate *x)
+{
+    struct key pair[2] = {x->base, x->flow};
+    /* Tags are not headers here: both sides are given the ones the frame has. */
+    for (int i = 0; i < 2; i++) {
+        memcpy(pair[i].vlan, x->in->key->vlan, sizeof pair[i].vlan);
+        pair[i].port = x->in->key->port;
+    }
+    if (!memcmp(&pair[0], &pair[1], KEY_FRAME_BYTES))
+        return;
+    uint8_t both[2 * KEY_FRAME_BYTES];
+    memcpy(both, &pair[0], KEY_FRAME_BYTES);
+    memcpy(both + KEY_FRAME_BYTES, &pair[1], KEY_FRAME_BYTES);
+    actions_add(&x->v->actions, ACT_SET_HEADERS, 0, both, sizeof both);
+    memcpy(&x->base, &x->flow, KEY_FRAME_BYTES);
+}
+
 /* ---- output ---- */
 
 static void enter(struct xlate *, const struct bridge *, ofport);
@@ -157,54 +176,86 @@ walk_output(struct xlate *x, const struct snap_port *p)
         report(x, REPORT_DETAIL, "port %s has no device, skipping output", p->name);
         walk_drop(x, DROP_PORT_DOWN);
     } else {
+        headers_sync(x);
         tags_sync(x);
         actions_add(&x->v->actions, ACT_OUTPUT, p->dp, NULL, 0);
     }
 }
 
-/* ---- rules ---- */
+/* ---- tables ---- */
+
+/* The line of a trace: "0. in_port=1, priority 5, cookie 0x7". */
+static void
+report_rule(struct xlate *x, uint8_t table, const struct rule *r)
+{
+    AUTO_TEXT struct text line = TEXT_INIT;
+    struct match m;
+    cls_rule_match(&r->cls, &m);
+    match_format(&m, NULL, false, &line);
+    text_addf(&line, "%spriority %u", line.len ? ", " : "", r->cls.priority);
+    if (r->cookie)
+        text_addf(&line, ", cookie 0x%llx", (unsigned long long) r->cookie);
+    report(x, REPORT_RULE, "%u. %s", table, text_str(&line));
+}
 
 static void
-drop_run(struct xlate *x)
+miss(struct xlate *x, uint8_t table)
 {
+    report(x, REPORT_RULE, "%u. No match.", table);
+    report(x, REPORT_STEP, "drop");
+    walk_credit(x, (struct credit){.kind = CREDIT_RULE, .number = table});
     walk_drop(x, DROP_NO_RULE);
 }
 
-struct rule {
-    const char *text, *step;
-    void (*run)(struct xlate *);
-    bool is_miss; /* nobody's statistics */
-};
-
-static const struct rule rule_normal = {"0. priority 0", "NORMAL", normal_run, false};
-static const struct rule rule_miss = {"0. No match.", "drop", drop_run, true};
-
-static const struct rule *
-choose_rule(const struct xlate *x)
-{
-    return x->s->fail_mode == FAIL_SECURE ? &rule_miss : &rule_normal;
-}
-
-static void
-run_tables(struct xlate *x)
+void
+walk_table(struct xlate *x, uint8_t table, uint32_t in_port, bool may_miss)
 {
     unsigned max = x->in->max_steps ? x->in->max_steps : MAX_STEPS;
     if (x->steps++ == max) {
         coverage_inc(xlate_too_long);
         report(x, REPORT_ERROR, "over %u rules in one translation", max);
         walk_drop(x, DROP_LOOP);
+        x->is_over = true;
         return;
     }
-    const struct rule *rule = choose_rule(x);
-    report(x, REPORT_RULE, "%s", rule->text);
-    if (!rule->is_miss)
-        walk_credit(x, (struct credit){.kind = CREDIT_RULE});
-    if (x->in_port && !x->in_port->may_receive) {
-        walk_drop(x, DROP_PORT_DOWN);
-        return;
+    const struct rule *outer = x->rule;
+    uint8_t outer_table = x->table;
+    be32 port = x->flow.in_port;
+    x->flow.in_port = be32_of(in_port);
+    walk_depend(x, table_slot(x->bridge->id, table));
+    struct rule *r = tables_find(x->bridge->tables, table, &x->flow, x->version, &x->v->mask);
+    x->flow.in_port = port;
+    if (r) {
+        if (x->in->report)
+            report_rule(x, table, r);
+        walk_credit(x, (struct credit){.kind = CREDIT_RULE, .rule = rule_get(r)});
+        x->rule = r;
+        x->table = table;
+        if (x->in_port && !x->in_port->may_receive) {
+            walk_drop(x, DROP_PORT_DOWN);
+            x->is_over = true;
+        } else if (!r->actions.len) {
+            report(x, REPORT_STEP, "drop");
+            walk_drop(x, DROP_RULE);
+        }
+        steps_run(x, r->actions.bytes, r->actions.len);
+    } else if (!may_miss) {
+        miss(x, table);
+    } else {
+        report(x, REPORT_RULE, "%u. No match.", table);
     }
-    report(x, REPORT_STEP, "%s", rule->step);
-    rule->run(x);
+    x->rule = outer;
+    x->table = outer_table;
+}
+
+static void
+run_tables(struct xlate *x, ofport number)
+{
+    x->version = tables_version(x->bridge->tables);
+    x->flow.in_port = be32_of(number);
+    walk_table(x, 0, number, false);
+    if (x->action_set.len)
+        steps_run_action_set(x);
 }
 
 /* ---- bridges ---- */
@@ -222,7 +273,7 @@ visit(struct xlate *x, const struct bridge *bridge, ofport number)
     x->is_from_nowhere = number == OFPORT_NONE;
     if (x->in->report)
         report_enter(x->in->report, x->s->name);
-    run_tables(x);
+    run_tables(x, number);
     if (x->in->report)
         report_leave(x->in->report);
     if (rcu_get(&bridge->now) != x->s)
@@ -239,16 +290,30 @@ enter(struct xlate *x, const struct bridge *bridge, ofport number)
         walk_drop(x, DROP_LOOP);
         return;
     }
-    const struct bridge *outer = x->bridge;
-    const struct snapshot *s = x->s;
-    const struct snap_port *in_port = x->in_port;
+    /* The next bridge starts afresh; what it did to the frame is undone for ours. */
+    struct xlate outer = *x;
+    memset((uint8_t *) &x->flow + KEY_CACHED_BYTES, 0, sizeof x->flow - KEY_CACHED_BYTES);
+    x->action_set = (struct oa_list) OA_LIST_INIT;
+    memset(&x->stack, 0, sizeof x->stack);
+    x->is_over = false;
     x->depth++;
     visit(x, bridge, number);
+    if (x->depth == 1 && x->in->end)
+        *x->in->end = x->flow;
     x->depth--;
-    x->bridge = outer;
-    x->s = s;
-    x->in_port = in_port;
-    x->is_from_nowhere = false;
+    oa_list_fini(&x->action_set);
+    vec_fini(&x->stack);
+    x->bridge = outer.bridge;
+    x->s = outer.s;
+    x->in_port = outer.in_port;
+    x->is_from_nowhere = outer.is_from_nowhere;
+    x->table = outer.table;
+    x->rule = outer.rule;
+    x->version = outer.version;
+    x->is_over = outer.is_over;
+    x->action_set = outer.action_set;
+    memcpy(&x->stack, &outer.stack, sizeof x->stack);
+    x->flow = outer.flow;
 }
 
 static void
@@ -262,7 +327,8 @@ take_tags(struct xlate *x)
 void
 xlate(const struct backer *backer, const struct xlate_in *in, struct verdict *v)
 {
-    struct xlate x = {.in = in, .key = in->key, .backer = backer, .v = v};
+    struct xlate x = {.in = in, .backer = backer, .v = v, .flow = *in->key, .base = *in->key};
+    x.key = &x.flow;
     coverage_inc(xlate_actions);
     walk_look(&x, port);
     walk_look(&x, packet_type);
@@ -292,17 +358,25 @@ verdict_init(struct verdict *v, const struct versions *versions)
 }
 
 void
+credits_free(struct credits *c)
+{
+    for (size_t i = 0; c && i < c->n; i++)
+        rule_put(c->at[i].rule);
+    free(c);
+}
+
+void
 verdict_fini(struct verdict *v)
 {
     actions_fini(&v->actions);
-    free(v->credits);
+    credits_free(v->credits);
     v->credits = NULL;
 }
 
 void
 relevant_mask(unsigned relevance, struct key *mask)
 {
-    memset(mask, 0, sizeof *mask);
+    memset(mask, relevance & RELEVANT_ALL ? 0xff : 0, sizeof *mask);
     memset(&mask->port, 0xff, sizeof mask->port);
     memset(&mask->packet_type, 0xff, sizeof mask->packet_type);
     if (relevance & RELEVANT_NORMAL) {

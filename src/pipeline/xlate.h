@@ -17,9 +17,12 @@
 struct xlate_in {
     const struct key *key;
     instant now;
-    bool may_learn;
+    const struct packet *packet;   /* NULL: only the key is known */
+    bool may_learn;                /* MAC addresses and rules */
+    bool may_tell;                 /* controllers get their packet-ins (control thread) */
     struct report *report;         /* NULL: nobody listens */
     const struct bridge *at;       /* NULL: key->port tells; else the frame comes in here ... */
+    struct key *end;               /* set to what the frame is in the end; NULL: nobody asks */
     ofport number;                 /* ... by this port, which need not exist; OFPORT_NONE: by none */
     unsigned max_depth, max_steps; /* 0: the usual 64 and 4,096 */
 };
@@ -31,7 +34,7 @@ void verdict_init(struct verdict *, const struct versions *);
 void verdict_fini(struct verdict *);
 
 /* Bits that translations of a bridge can look at. */
-enum { RELEVANT_NORMAL = 1, RELEVANT_ARP = 2, RELEVANCE_UNKNOWN = 0xff };
+enum { RELEVANT_NORMAL = 1, RELEVANT_ARP = 2, RELEVANT_ALL = 4, RELEVANCE_UNKNOWN = 0xff };
 void relevant_mask(unsigned relevance, struct key *mask);
 
 #endif
