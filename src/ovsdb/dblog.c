@@ -4,11 +4,11 @@
  */
 #include "ovsdb/dblog.h"
 #include "base/mem.h"
+#include "base/sha1.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -101,11 +101,11 @@ dblog_free(struct dblog *log)
 static void
 hash_text(const void *data, size_t n, char hex[41])
 {
-    unsigned char sha[SHA_DIGEST_LENGTH];
+    uint8_t sha[SHA1_LEN];
     static const char digits[] = "0123456789abcdef";
 
-    SHA1(data, n, sha);
-    for (int i = 0; i < SHA_DIGEST_LENGTH; i++) {
+    sha1(data, n, sha);
+    for (int i = 0; i < SHA1_LEN; i++) {
         hex[2 * i] = digits[sha[i] >> 4];
         hex[2 * i + 1] = digits[sha[i] & 15];
     }
