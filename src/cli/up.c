@@ -29,6 +29,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@
 
 struct up {
     struct instance *in;
+    int turn; /* see take_turn() */
     struct loop *loop;
     struct supervise *supervise;
     struct daemon_options daemon;
@@ -182,6 +184,7 @@ find_program(const char *name)
 static int
 be_supervisor(struct up *up, const struct supervised *programs, span patience)
 {
+    close(up->turn); /* the command that started us still has it, until it returns */
     AUTO_FD int output = open(up->in->output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
     AUTO(loop) struct loop *loop = loop_new();
     up->loop = loop;
@@ -194,9 +197,10 @@ be_supervisor(struct up *up, const struct supervised *programs, span patience)
 }
 
 static int
-start_supervisor(struct instance *in, span patience, struct why *why)
+start_supervisor(struct instance *in, int turn, span patience, struct why *why)
 {
     struct up up = {.in = in,
+                    .turn = turn,
                     .daemon = {.detach = true, .no_chdir = true, .want_pidfile = true, .pidfile = in->pidfile}};
     AUTO_STR char *db = find_program("sluice-db");
     AUTO_STR char *switch_ = find_program("sluice-switch");
@@ -238,6 +242,25 @@ start_supervisor(struct instance *in, span patience, struct why *why)
 }
 
 /* ---- The commands. ---- */
+
+/* Commands that start or stop things take turns: the run directory is locked while one is at it.  A descriptor to be closed, or -errno. */
+static int
+take_turn(const struct instance *in, span patience, struct why *why)
+{
+    instant end = instant_add(clock_now(), patience);
+    AUTO_FD int fd = open(in->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return refuse(why, -errno, "%s: %s", in->run, strerror(errno));
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (instant_before(end, clock_now()))
+            return refuse(why, -EBUSY, "another 'sluice up' or 'sluice down' is still at work in %s", in->run);
+        usleep(POLL_US);
+    }
+    int turn = fd;
+    fd = -1;
+    return turn;
+}
 
 static int
 wait_until_both_answer(const struct instance *in, span patience, struct why *why)
@@ -300,13 +323,16 @@ sluice_up(int argc, char *argv[])
 
     if (instance_make_dirs(in, &why))
         return complain(&why);
+    AUTO_FD int turn = take_turn(in, patience, &why);
+    if (turn < 0)
+        return complain(&why);
     for (;;) {
         pid_t supervisor = instance_supervisor(in);
-        if (!supervisor && start_supervisor(in, patience, &why) && !instance_supervisor(in))
-            return complain(
-                &why); /* start_supervisor() returns only on failure: here because another 'up' was faster */
-        if (supervisor)
-            kill(supervisor, SIGHUP);
+        if (!supervisor) {
+            start_supervisor(in, turn, patience, &why); /* returns only on failure */
+            return complain(&why);
+        }
+        kill(supervisor, SIGHUP);
         if (wait_until_both_answer(in, patience, &why))
             return complain(&why);
         if (instance_supervisor(in))
@@ -349,6 +375,7 @@ sluice_down(int argc, char *argv[])
         {"cleanup", no_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     AUTO(instance) struct instance *in = instance_new();
     bool cleanup = false;
+    struct why why;
 
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
@@ -364,6 +391,9 @@ sluice_down(int argc, char *argv[])
     if (optind < argc)
         return fputs("usage: sluice down [--cleanup]\n", stderr), 2;
 
+    AUTO_FD int turn = access(in->run, F_OK) ? -1 : take_turn(in, PATIENCE_DEFAULT, &why);
+    if (turn < 0 && !access(in->run, F_OK))
+        return complain(&why);
     if (cleanup)
         exit_with_cleanup(in);
     int failed = end_process(instance_supervisor(in), "the supervisor");
