@@ -34,10 +34,17 @@ extern unsigned rcu_checked_word; /* used under ThreadSanitizer only */
 #define rcu_seen_() ((void) 0)
 #endif
 
-/* Calls 'release' after a grace period, on a thread of its own: it must only free. */
+/* Calls 'release' after a grace period, on a thread of its own: it must only free, and says rcu_is_over() first. */
+static inline void
+rcu_is_over(void)
+{
+    rcu_seen_();
+}
+
 static inline void
 rcu_free_later(rcu_later *head, void (*release)(rcu_later *))
 {
+    rcu_seen_();
     call_rcu(head, release);
 }
 

@@ -294,6 +294,7 @@ snapshot_free(struct snapshot *s)
 static void
 release(rcu_later *rcu)
 {
+    rcu_is_over();
     snapshot_free(CONTAINER_OF(rcu, struct snapshot, rcu));
 }
 

@@ -286,38 +286,110 @@ TEST(normal_does_what_the_model_does)
     }
 }
 
+/* ---- lanes ---- */
+
+static void
+lanes_init(struct world *w, uint64_t seed)
+{
+    *w = (struct world){.dice = {seed}, .model = xzalloc(sizeof *w->model), .loop = loop_new()};
+    w->backer = backer_new(w->loop, "dummy");
+    struct datapath *dp = backer_datapath(w->backer);
+    dp_configure(dp, &(struct dp_config){.flow_limit = 200000, .max_idle = seconds(10), .vlan_limit = 2});
+    for (unsigned i = 0; i < MODEL_PORTS; i++) {
+        dpport got;
+        w->doors[i] = door_new("door");
+        CHECK_EQ(dp_port_add(dp, &w->doors[i]->device, i + 1, &got, NULL), 0);
+        CHECK_EQ(got, i + 1);
+    }
+}
+
+static void
+lanes_fini(struct world *w)
+{
+    for (unsigned i = 0; i < MODEL_PORTS; i++)
+        dp_port_del(backer_datapath(w->backer), i + 1);
+    bridge_free(w->bridge);
+    backer_free(w->backer);
+    loop_free(w->loop);
+    for (unsigned i = 0; i < MODEL_PORTS; i++)
+        door_free(w->doors[i]);
+    free(w->model);
+}
+
 TEST(so_do_the_lanes)
 {
     for (uint64_t round = 1; round <= LANE_ROUNDS; round++) {
-        struct world w = {.dice = {seed_of(round)}, .model = xzalloc(sizeof *w.model), .loop = loop_new()};
-        w.backer = backer_new(w.loop, "dummy");
-        struct datapath *dp = backer_datapath(w.backer);
-        dp_configure(dp, &(struct dp_config){.flow_limit = 200000, .max_idle = seconds(10), .vlan_limit = 2});
-        for (unsigned i = 0; i < MODEL_PORTS; i++) {
-            dpport got;
-            w.doors[i] = door_new("door");
-            CHECK_EQ(dp_port_add(dp, &w.doors[i]->device, i + 1, &got, NULL), 0);
-            CHECK_EQ(got, i + 1);
-        }
+        struct world w;
+        lanes_init(&w, seed_of(round));
         run_configs(&w);
         struct dp_stats s;
-        dp_stats(dp, &s);
+        dp_stats(backer_datapath(w.backer), &s);
         CHECK(s.hits_l1 + s.hits_l2 > 0);
+        lanes_fini(&w);
+    }
+}
+
+/* Returns how many fitted into the queues. */
+static unsigned
+put_many(struct world *w)
+{
+    struct model_frame f;
+    uint8_t bytes[128];
+    unsigned n = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        roll_frame(w, &f);
+        size_t len = write_frame(&f, bytes);
+        n += door_put(w->doors[dice_roll(&w->dice, MODEL_PORTS)], bytes, len);
+    }
+    return n;
+}
+
+static void
+wait_until_served(struct world *w, uint64_t n)
+{
+    struct datapath *dp = backer_datapath(w->backer);
+    for (unsigned tries = 0; n_served(dp) + dp_drops(dp, DROP_MISS_QUEUE_FULL) < n; tries++) {
+        CHECK(tries < 100000);
+        usleep(100);
+    }
+    dp_settle(dp);
+}
+
+/* What was built while everything changed must not outlive it. */
+TEST(no_flow_survives_the_change_it_was_built_under)
+{
+    for (uint64_t round = 1; round <= LANE_ROUNDS; round++) {
+        struct world w;
+        lanes_init(&w, seed_of(round));
+        w.model->max_age = 60;
+        w.bridge = bridge_new(w.backer, "br");
+        uint64_t n = 0;
+        for (unsigned i = 0; i < 60; i++) {
+            n += put_many(&w);
+            reconfigure(&w, i % 10 == 0);
+            backer_run(w.backer, loop_now(w.loop));
+            if (i % 7 == 0)
+                fdb_flush(bridge_fdb(w.bridge));
+        }
+        wait_until_served(&w, n);
+        fdb_flush(bridge_fdb(w.bridge));
+        memset(w.model->fdb, 0, sizeof w.model->fdb);
         for (unsigned i = 0; i < MODEL_PORTS; i++)
-            dp_port_del(dp, i + 1);
-        bridge_free(w.bridge);
-        backer_free(w.backer);
-        loop_free(w.loop);
-        for (unsigned i = 0; i < MODEL_PORTS; i++)
-            door_free(w.doors[i]);
-        free(w.model);
+            w.doors[i]->n_out = 0;
+        for (unsigned i = 0; i < FRAMES; i++)
+            one_frame(&w);
+        lanes_fini(&w);
     }
 }
 
 int
 main(void)
 {
-    const struct CMUnitTest cases[] = {TEST_ROW_(normal_does_what_the_model_does), TEST_ROW_(so_do_the_lanes)};
+    const struct CMUnitTest cases[] = {
+        TEST_ROW_(normal_does_what_the_model_does),
+        TEST_ROW_(so_do_the_lanes),
+        TEST_ROW_(no_flow_survives_the_change_it_was_built_under),
+    };
     rcu_register();
     int failed = cmocka_run_group_tests(cases, NULL, NULL);
     rcu_unregister();
