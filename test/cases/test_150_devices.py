@@ -113,6 +113,33 @@ def test_a_host_without_offloads_is_understood(lab, br0):
     assert udp(b, a)
 
 
+def udp_train(a, b, ip, size=1200, n=30):
+    """One call of UDP_SEGMENT sends n datagrams; true if they arrive one by one."""
+    here, there = sockets(a, b, ip, socket.SOCK_DGRAM)
+    with here, there:
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        here.setsockopt(socket.SOL_UDP, 103, size)
+        here.sendto(BYTES[: n * size - 5], (ip, 5000))
+        return b"".join(there.recv(65536) for _ in range(n)) == BYTES[: n * size - 5]
+
+
+@pytest.mark.ours_only("the peer loses them")
+@pytest.mark.parametrize("one,other", itertools.product(KINDS[:2], KINDS[:2]))
+def test_udp_trains_pass(lab, br0, one, other):
+    a, b = plugged(lab, br0, "a", one), plugged(lab, br0, "b", other)
+    assert a.pings(b)
+    assert udp_train(a, b, b.ip)
+    assert udp_train(a, b, b.ip6)
+    if other == "system":
+        run("ip", "netns", "exec", br0.ns, "ethtool", "-K", "b", "tx", "off", "tso", "off", "gso", "off")
+        with b.capture("udp") as seen:
+            assert udp_train(a, b, b.ip)
+            assert udp_train(a, b, b.ip6)
+            assert udp(a, b)
+        seen.stop()
+        assert not bad_sums(seen)
+
+
 @pytest.mark.ours_only("the peer cuts them up or loses them")
 def test_64_kib_pieces_pass_as_they_are(lab, br0):
     a, b = plugged(lab, br0, "a", "system"), plugged(lab, br0, "b", "system")
