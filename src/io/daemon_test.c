@@ -36,7 +36,7 @@ crash(struct unixctl_conn *c, int argc, const char *argv[], void *aux)
 static int
 be_daemon(int argc, char *argv[])
 {
-    struct daemon_options o = {.detach = false};
+    static struct daemon_options o;
     struct why why;
     int c, err;
     log_init("testd");

@@ -72,6 +72,8 @@ add_real(struct text *out, double value)
             break;
     }
     put(out, s, strlen(s));
+    if (value == 0 && signbit(value))
+        put(out, ".0", 2); /* "-0" would be read as the whole number 0 */
 }
 
 static void add_value(struct text *, const json_t *);

@@ -37,7 +37,8 @@ void loop_time_stop(struct loop *);
  * done(aux).  The loop goes on serving meanwhile. */
 void loop_time_warp(struct loop *, span total, span step, void (*done)(void *aux), void *aux);
 
-/* A one-shot timer inside a struct of yours.  Set again moves it; cancel is always fine.  fn may set it again. */
+/* A one-shot timer inside a struct of yours.  Set again moves it; cancel is always fine, also after loop_free().  fn may set it
+ * again.  One that is set must be cancelled before its memory goes. */
 struct timer {
     struct loop *loop;
     void (*fn)(void *aux);

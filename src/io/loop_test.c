@@ -123,8 +123,8 @@ tick(void *ticker_)
 
 TEST(stopped_time_moves_only_by_warps)
 {
-    AUTO(loop) struct loop *l = loop_new();
     struct ticker t = {.n = 0};
+    AUTO(loop) struct loop *l = loop_new();
     timer_init(&t.timer, l, tick, &t);
     loop_time_stop(l);
     instant start = loop_now(l);

@@ -65,6 +65,13 @@ write_identity(const char *name, const struct identity *id)
     BIO_free(b);
 }
 
+static void
+free_identity(struct identity *id)
+{
+    EVP_PKEY_free(id->key);
+    X509_free(id->cert);
+}
+
 static struct identity ca, other_ca;
 
 static void
@@ -79,6 +86,9 @@ make_files(void)
     write_identity("server", &server);
     write_identity("client", &client);
     write_identity("stranger", &stranger);
+    free_identity(&server);
+    free_identity(&client);
+    free_identity(&stranger);
 }
 
 /* Settings out of the names of files in 'dir'; a NULL stays. */
@@ -321,6 +331,8 @@ TEST(files_are_read_again_when_they_change)
     fclose(f);
     CHECK_EQ(meet("client", "ca.cert", false, NOTHING_ELSE, 5), 0);
     finish();
+    free_identity(&first);
+    free_identity(&second);
 }
 
 static void
@@ -392,5 +404,7 @@ main(void)
     make_files();
     int failed = cmocka_run_group_tests(cases, NULL, NULL);
     remove_files();
+    free_identity(&ca);
+    free_identity(&other_ca);
     return failed;
 }
