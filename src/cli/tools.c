@@ -1,6 +1,7 @@
 #include "cli/tools.h"
 
 #include "cli/appctl.h"
+#include "cli/dbclient.h"
 #include "cli/dbtool.h"
 #include "cli/status.h"
 #include "cli/up.h"
@@ -17,6 +18,8 @@ const struct tool tools[] = {
      sluice_status},
     {"vsctl", "ovs-vsctl", "[OPTIONS] COMMAND [ARG...]", "read and change the configuration of the switch", vsctl_main},
     {"appctl", "ovs-appctl", "[-t TARGET] COMMAND [ARG...]", "ask or command a running program", appctl_main},
+    {"dbclient", "ovsdb-client", "[OPTIONS] COMMAND [ARG...]", "ask a database server, watch what it holds",
+     dbclient_main},
     {"dbtool", "ovsdb-tool", "[OPTIONS] COMMAND [ARG...]", "make, convert and read database files", dbtool_main},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -562,15 +562,6 @@ client_new(struct loop *loop, const struct client_options *options)
     return c;
 }
 
-static void
-targets_clear(struct client *c)
-{
-    for (size_t i = 0; i < c->targets.n; i++)
-        free(c->targets.at[i]);
-    vec_clear(&c->targets);
-    c->target = 0;
-}
-
 void
 client_free(struct client *c)
 {
@@ -587,8 +578,7 @@ client_free(struct client *c)
         ctable_free(t);
     hmap_fini(&c->tables);
     schema_free(c->schema);
-    targets_clear(c);
-    vec_fini(&c->targets);
+    targets_fini(&c->targets);
     vec_fini(&c->servers);
     free(c->lock);
     free(c->error);
@@ -596,7 +586,7 @@ client_free(struct client *c)
     free(c);
 }
 
-/* A list is "tcp:10.0.0.1:6641,tcp:10.0.0.2:6641"; a comma that no method follows belongs to a file name. */
+/* A comma that no method follows belongs to a file name. */
 static bool
 starts_target(const char *s)
 {
@@ -608,50 +598,59 @@ starts_target(const char *s)
     return false;
 }
 
-static void
-targets_split(struct client *c, const char *list)
+void
+targets_split(target_list *out, const char *list)
 {
     const char *start = list;
     for (const char *p = list;; p++) {
         if (*p && !(*p == ',' && starts_target(p + 1)))
             continue;
         if (p > start)
-            vec_push(&c->targets, xstrndup(start, p - start));
+            vec_push(out, xstrndup(start, p - start));
         if (!*p)
             return;
         start = p + 1;
     }
 }
 
-static void
-targets_shuffle(struct client *c)
+void
+targets_shuffle(target_list *t)
 {
-    for (size_t i = c->targets.n; i > 1; i--) {
+    for (size_t i = t->n; i > 1; i--) {
         struct uuid u = uuid_random();
         size_t j = uuid_hash(&u) % i;
-        char *t = c->targets.at[i - 1];
-        c->targets.at[i - 1] = c->targets.at[j];
-        c->targets.at[j] = t;
+        char *last = t->at[i - 1];
+        t->at[i - 1] = t->at[j];
+        t->at[j] = last;
     }
+}
+
+void
+targets_fini(target_list *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        free(t->at[i]);
+    vec_fini(t);
 }
 
 int
 client_start(struct client *c, const char *targets, struct why *why)
 {
     line_close(c);
-    targets_clear(c);
-    targets_split(c, targets);
+    targets_fini(&c->targets);
+    c->target = 0;
+    targets_split(&c->targets, targets);
     if (!c->targets.n)
         return refuse(why, -EINVAL, "no database server was named");
     for (size_t i = 0; i < c->targets.n; i++) {
         int err = target_is_valid(c->targets.at[i], why) ? 0 : -EINVAL;
         if (err) {
-            targets_clear(c);
+            targets_fini(&c->targets);
             return err;
         }
     }
     if (c->options.shuffle)
-        targets_shuffle(c);
+        targets_shuffle(&c->targets);
     c->is_final = false;
     reconnect_init(&c->reconnect, seconds(BACKOFF_MIN_S), seconds(BACKOFF_MAX_S), c->options.probe, c->targets.n - 1,
                    loop_now(c->loop));

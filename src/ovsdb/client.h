@@ -35,6 +35,12 @@ struct ctxn;
 
 typedef VEC(struct crow *) crows; /* vec_fini() when done */
 
+/* The targets of "tcp:10.0.0.1:6641,tcp:10.0.0.2:6641". */
+typedef VEC(char *) target_list;
+void targets_split(target_list *, const char *);
+void targets_shuffle(target_list *);
+void targets_fini(target_list *);
+
 /* ---- Opening. ---- */
 
 struct client_ops {

@@ -116,7 +116,7 @@ struct client {
     struct loop *loop;
     struct client_options options;
     char *database;
-    VEC(char *) targets;
+    target_list targets;
     size_t target; /* the one in use or being tried */
     struct reconnect reconnect;
     struct timer timer;
