@@ -4,6 +4,7 @@
     d.transact({"op": "insert", ...})               # the results; "error" replies raise Refused
     c = d.connect(); c.call("monitor", [...])       # all messages up to and with the reply
 """
+import atexit
 import json
 import os
 import pathlib
@@ -123,6 +124,7 @@ class Database:
         self.sock, self.ctl, self.log = self.folder / "sock", self.folder / "ctl", self.folder / "log"
         self.env = dict(os.environ, OVS_RUNDIR=str(self.folder), OVS_LOGDIR=str(self.folder), **(env or {}))
         self.process = None
+        atexit.register(self.kill)  # a case that fails in the middle leaves nothing behind
         if schema and not self.file.exists():
             (self.folder / "schema").write_text(json.dumps(schema))
             subprocess.run(["ovsdb-tool", "create", self.file, self.folder / "schema"], check=True)
@@ -131,7 +133,7 @@ class Database:
         files = [str(self.file)] if self.file.exists() else ["--no-db"] if not any(o.startswith("relay:") for o in self.options) else []
         self.process = subprocess.Popen(
             [PROGRAMS[self.whose], *files, f"--remote=punix:{self.sock}", f"--unixctl={self.ctl}", f"--log-file={self.log}", "-vconsole:off",
-             "-vsyslog:off", *self.options, *more], env=self.env, stderr=open(self.folder / "stderr", "w"))
+             "-vsyslog:off", *self.options, *more], env=self.env, stdout=subprocess.DEVNULL, stderr=open(self.folder / "stderr", "w"))
         eventually(lambda: self.process.poll() is not None or self.answers(), every=0.005)
         assert self.process.poll() is None, (self.folder / "stderr").read_text()
         return self
