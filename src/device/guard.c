@@ -1,6 +1,7 @@
 /* guard - the program, and the two places to hang it. */
 #include "device/guard.h"
 #include "base/mem.h"
+#include "device/slow.h"
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -9,6 +10,8 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -21,11 +24,23 @@
 #define FILTER_HANDLE 0x51u
 #define FILTER_NAME "sluice"
 
+/* Where it hangs.  A guard begins on clsact (0.3 ms) and moves to a tcx link when the kernel is not busy with us:
+ *     BY_CLSACT  control may take it off.  -> MOVING when the slow thread begins; it stays here where the kernel knows no tcx.
+ *     MOVING     the slow thread's; it looks at is_closed when it is done.  -> BY_TCX, or back.
+ *     BY_TCX     control may give the link to the slow thread to close. */
+enum place { BY_CLSACT, MOVING, BY_TCX };
+
 struct guard {
-    int link_fd; /* tcx; -1: clsact */
     unsigned ifindex;
     bool made_qdisc;
+    int prog_fd; /* until it has moved */
+    int link_fd; /* BY_TCX */
+    /* under 'lock' */
+    enum place place;
+    bool is_closed, will_move; /* will_move: the slow thread still has it in hand, and frees it when it is closed */
 };
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool has_no_tcx; /* the kernel said so */
 
 static int
 sys_bpf(int command, union bpf_attr *attr)
@@ -165,20 +180,74 @@ take_off_clsact(const struct guard *g)
 
 /* ---- both ---- */
 
+static void
+discard(struct guard *g)
+{
+    if (g->prog_fd >= 0)
+        close(g->prog_fd);
+    if (g->link_fd >= 0)
+        close(g->link_fd); /* waits for a grace period */
+    free(g);
+}
+
+static bool
+begin_move(struct guard *g)
+{
+    pthread_mutex_lock(&lock);
+    bool go = !g->is_closed;
+    if (go)
+        g->place = MOVING;
+    pthread_mutex_unlock(&lock);
+    return go;
+}
+
+/* On the slow thread: hangs it on tcx, and only then takes it off clsact. */
+static void
+move(void *arg)
+{
+    struct guard *g = arg;
+
+    if (!begin_move(g)) {
+        discard(g);
+        return;
+    }
+    int fd = hang_on_tcx(g->ifindex, g->prog_fd);
+    if (fd == -EINVAL || fd == -EOPNOTSUPP)
+        atomic_store(&has_no_tcx, true);
+    if (fd >= 0)
+        take_off_clsact(g);
+
+    pthread_mutex_lock(&lock);
+    g->link_fd = fd >= 0 ? fd : -1;
+    g->place = fd >= 0 ? BY_TCX : BY_CLSACT;
+    g->will_move = false;
+    bool is_closed = g->is_closed;
+    pthread_mutex_unlock(&lock);
+    if (!is_closed)
+        return;
+    if (fd < 0)
+        take_off_clsact(g);
+    discard(g);
+}
+
 static int
 open_guard(unsigned ifindex, bool try_tcx, struct guard **out, struct why *why)
 {
-    AUTO_FD int prog = load_program(why);
+    int prog = load_program(why);
     if (prog < 0)
         return prog;
-    struct guard g = {.ifindex = ifindex, .link_fd = try_tcx ? hang_on_tcx(ifindex, prog) : -1};
-    if (g.link_fd < 0) {
-        g.link_fd = -1;
-        int err = hang_on_clsact(&g, prog);
-        if (err)
-            return refuse(why, err, "no program can hang at the device's ingress (%s)", strerror(-err));
+    struct guard g = {.ifindex = ifindex, .prog_fd = prog, .link_fd = -1, .place = BY_CLSACT};
+    int err = hang_on_clsact(&g, prog);
+    if (err && try_tcx && (g.link_fd = hang_on_tcx(ifindex, prog)) >= 0)
+        g.place = BY_TCX;
+    else if (err) {
+        close(prog);
+        return refuse(why, err, "no program can hang at the device's ingress (%s)", strerror(-err));
     }
+    g.will_move = g.place == BY_CLSACT && try_tcx && !atomic_load(&has_no_tcx);
     *out = xmemdup(&g, sizeof g);
+    if (g.will_move)
+        slow_run_idle(move, *out);
     return 0;
 }
 
@@ -194,14 +263,26 @@ guard_open_clsact(unsigned ifindex, struct guard **out, struct why *why)
     return open_guard(ifindex, false, out, why);
 }
 
+static void
+discard_later(void *arg)
+{
+    discard(arg);
+}
+
 void
 guard_close(struct guard *g)
 {
     if (!g)
         return;
-    if (g->link_fd >= 0)
-        close(g->link_fd);
-    else
+    pthread_mutex_lock(&lock);
+    g->is_closed = true;
+    enum place place = g->place;
+    bool will_move = g->will_move;
+    pthread_mutex_unlock(&lock);
+    if (place == BY_CLSACT)
         take_off_clsact(g);
-    free(g);
+    if (place == BY_TCX)
+        slow_run(discard_later, g);
+    else if (!will_move)
+        discard(g);
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "device/kernel.h"
+#include "device/slow.h"
 #include "device/vnet.h"
 #include "packet/gso.h"
 #include "packet/wire.h"
@@ -249,6 +250,20 @@ release(struct device *device)
             close(t->fds[i]);
 }
 
+/* On the slow thread, with a socket of its own: the kernel takes 20 ms to forget a device. */
+static void
+delete_device(void *arg)
+{
+    struct netlink *nl = NULL;
+    struct why why;
+
+    if (netlink_open(NULL, NULL, NULL, &nl, &why))
+        log_warn("%s", why.text);
+    else
+        netlink_delete(nl, (unsigned) (uintptr_t) arg, NULL);
+    netlink_close(nl);
+}
+
 static void
 close_tap(struct device *device, bool destroy)
 {
@@ -259,7 +274,7 @@ close_tap(struct device *device, bool destroy)
     if (destroy) {
         ioctl(t->fds[0], TUNSETPERSIST, 0);
         if (ifindex)
-            netlink_delete(kernel_netlink(), ifindex, NULL); /* at once, not when the last lane has left */
+            slow_run(delete_device, (void *) (uintptr_t) ifindex); /* soon, not when the last lane has left */
     }
     kernel_leave(&t->kernel);
 }
@@ -272,6 +287,7 @@ open_tap(struct device *device, const struct device_config *c, struct why *why)
     int err = options_number(c->options, "n_rxq", 1, QUEUES_MAX, 1, &n_queues, why);
     if (err)
         return err;
+    slow_wait(); /* one of this name may still be on its way out */
     t->is_internal = device->class == &internal_class;
     t->n_queues = n_queues;
     memset(t->fds, -1, sizeof t->fds);
