@@ -154,12 +154,18 @@ ports_copy(const struct ports *old, unsigned n)
 }
 
 static void
+ports_release(rcu_later *later)
+{
+    rcu_is_over();
+    free(CONTAINER_OF(later, struct ports, later));
+}
+
+static void
 ports_publish(struct datapath *dp, struct ports *new)
 {
     struct ports *old = dp->ports;
     rcu_publish(&dp->ports, new);
-    rcu_wait();
-    free(old);
+    rcu_free_later(&old->later, ports_release);
 }
 
 static struct dp_port *
@@ -209,6 +215,7 @@ dp_port_del(struct datapath *dp, dpport number)
     struct ports *new = ports_copy(dp->ports, dp->ports->n);
     new->at[number] = NULL;
     ports_publish(dp, new);
+    rcu_wait();
 
     uint64_t tickets[LANES_MAX];
     for (unsigned i = 0; i < dp->n_lanes; i++)
@@ -236,6 +243,13 @@ dp_port_device(const struct datapath *dp, dpport number)
     return port ? port->device : NULL;
 }
 
+static void
+relevant_release(rcu_later *later)
+{
+    rcu_is_over();
+    free(CONTAINER_OF(later, struct relevant, later));
+}
+
 void
 dp_port_relevant(struct datapath *dp, dpport number, const struct key *mask)
 {
@@ -248,10 +262,8 @@ dp_port_relevant(struct datapath *dp, dpport number, const struct key *mask)
     new->version = ++dp->relevant_versions;
     new->mask = *mask;
     rcu_publish(&port->relevant, new);
-    if (old) {
-        rcu_wait();
-        free(old);
-    }
+    if (old)
+        rcu_free_later(&old->later, relevant_release);
 }
 
 /* ---- statistics ---- */

@@ -17,6 +17,7 @@
 
 /* The level 1 mask of a port, with a number that tells two of them apart. */
 struct relevant {
+    rcu_later later;
     uint32_t version;
     struct key mask;
 };
@@ -30,6 +31,7 @@ struct dp_port {
 };
 
 struct ports {
+    rcu_later later;
     unsigned n;
     struct dp_port *at[]; /* by number; NULL: no such port */
 };

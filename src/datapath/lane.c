@@ -516,15 +516,20 @@ lane_wake(struct lane *l)
         log_err("lane %u: cannot wake it: %s", l->index, strerror(errno));
 }
 
+static void
+polls_release(rcu_later *later)
+{
+    rcu_is_over();
+    free(CONTAINER_OF(later, struct polls, later));
+}
+
 void
 lane_set_polls(struct lane *l, struct polls *polls)
 {
     struct polls *old = l->polls;
     polls->version = old->version + 1;
     rcu_publish(&l->polls, polls);
-    lane_wake(l);
-    rcu_wait();
-    free(old);
+    rcu_free_later(&old->later, polls_release);
 }
 
 uint64_t

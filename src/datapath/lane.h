@@ -33,6 +33,7 @@ struct rxq {
 };
 
 struct polls {
+    rcu_later later;
     uint64_t version;
     unsigned n;
     struct rxq *at[]; /* NULL: free slot */
@@ -91,7 +92,7 @@ struct lane *lane_new(struct datapath *, unsigned index, int cpu, unsigned flow_
 void lane_stop(struct lane *); /* joins it; every flow of its cache dies: take the dead */
 void lane_free(struct lane *); /* it was stopped */
 void lane_wake(struct lane *);
-/* Publishes; the old one is freed after a grace period, which this waits for. */
+/* Publishes; the old one is freed after a grace period.  A lane that sleeps finds it when a descriptor wakes it. */
 void lane_set_polls(struct lane *, struct polls *);
 
 /* Asks for a look at every flow (cache_sweep_begin); lane_sweep_wait() returns when one that was asked for then is over. */

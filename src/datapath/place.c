@@ -63,6 +63,7 @@ rxq_take_off(struct datapath *dp, struct rxq *q)
     struct polls *polls = polls_copy(l->polls, l->polls->n);
     polls->at[q->slot] = NULL;
     lane_set_polls(l, polls);
+    rcu_wait();
     q->lane = NULL;
     /* The number may have been another queue's by now. */
     for (struct rxq *other = dp->rxqs; other; other = other->next)
