@@ -338,7 +338,7 @@ activate(struct lane *l, struct polls *polls, unsigned slot)
     l->active[l->n_active++] = slot;
 }
 
-/* Another set of queues: begins with all of them active. */
+/* Another set of queues: those that were active and are still here stay so; epoll will tell of the others. */
 static void
 adopt_polls(struct lane *l, struct polls *polls)
 {
@@ -348,11 +348,9 @@ adopt_polls(struct lane *l, struct polls *polls)
         l->active = xrealloc(l->active, l->active_room * sizeof *l->active);
     }
     l->n_active = 0;
-    for (unsigned i = 0; i < polls->n; i++) {
-        if (polls->at[i])
-            polls->at[i]->is_active = false;
-        activate(l, polls, i);
-    }
+    for (unsigned i = 0; i < polls->n; i++)
+        if (polls->at[i] && polls->at[i]->is_active)
+            l->active[l->n_active++] = i;
 }
 
 static unsigned

@@ -51,6 +51,7 @@ rxq_put_on(struct rxq *q, struct lane *l)
     q->lane = l;
     q->slot = slot;
     q->cp = NULL;
+    q->is_active = false;
     lane_set_polls(l, polls);
     watch_fd(q);
 }
