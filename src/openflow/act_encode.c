@@ -317,7 +317,7 @@ encode_SET_FIELD(struct encoder *e, const struct oa_set_field *s)
     bool whole = !memcmp(&s->mask, &ones, sizeof ones);
     oxm_header h = oxm_header_of(s->field, OF15, true, false);
     bool can_load = h && oxm_header_len(h) == 4;
-    if (s->how == SET_AS_LOAD && can_load)
+    if (s->how == SET_AS_LOAD && can_load && e->version < OF15)
         encode_loads(e, s);
     else if (e->version >= OF15 || (e->version >= OF12 && whole))
         encode_oxm_set(e, s);

@@ -86,7 +86,8 @@ TEST(actions_of_every_version_come_back)
         "output:1,output:2,output:3"};
     for (size_t i = 0; i < ARRAY_SIZE(same); i++)
         for (int v = OF10; v < OF_N; v++)
-            check_text(same[i], same[i], v);
+            if (v < OF15 || !strstr(same[i], "load:")) /* 1.5 says it with set_field */
+                check_text(same[i], same[i], v);
 }
 
 TEST(each_version_has_its_own_words)

@@ -1,5 +1,6 @@
 /* config - see the header. */
 #include "openflow/config.h"
+#include "openflow/oxm.h"
 
 void
 bare_encode(enum of_msg msg, enum of_version v, uint32_t xid, struct text *out)
@@ -157,6 +158,89 @@ table_counts_encode(const struct table_counts *t, enum of_version v, struct text
     }
     of_put(out, t->lookups, 8);
     of_put(out, t->matches, 8);
+}
+
+/* ---- table features ---- */
+
+enum {
+    TFP_INSTRUCTIONS = 0,
+    TFP_NEXT_TABLES = 2,
+    TFP_WRITE_ACTIONS = 4,
+    TFP_APPLY_ACTIONS = 6,
+    TFP_MATCH = 8,
+    TFP_WILDCARDS = 10,
+    TFP_WRITE_SETFIELD = 12,
+    TFP_APPLY_SETFIELD = 14
+};
+
+static size_t
+prop_start(struct text *out, uint16_t type)
+{
+    size_t at = out->len;
+    of_put(out, type, 2);
+    of_put(out, 0, 2);
+    return at;
+}
+
+static void
+prop_finish(struct text *out, size_t at)
+{
+    store_be16(out->s + at + 2, out->len - at);
+    of_pad(out, at);
+}
+
+/* Instructions and actions are listed by their bare headers. */
+static void
+put_ids(struct text *out, uint16_t prop, const uint8_t *ids, size_t n)
+{
+    size_t at = prop_start(out, prop);
+    for (size_t i = 0; i < n; i++) {
+        of_put(out, ids[i], 2);
+        of_put(out, 4, 2);
+    }
+    prop_finish(out, at);
+}
+
+static void
+put_fields(struct text *out, uint16_t prop, enum of_version v, bool only_writable, bool masks)
+{
+    size_t at = prop_start(out, prop);
+    for (size_t i = 0; i < FIELD_N; i++) {
+        bool has_mask = masks && fields[i].mask == FIELD_MASK_ANY;
+        oxm_header h = oxm_header_of(&fields[i], v, false, has_mask);
+        if (h && (!only_writable || fields[i].write == FIELD_WRITE_RW))
+            oxm_put_header(h, out);
+    }
+    prop_finish(out, at);
+}
+
+void
+table_features_encode(uint8_t table, const char *name, uint8_t last_table, enum of_version v, struct text *out)
+{
+    static const uint8_t instructions[] = {1, 2, 3, 4, 5}, actions[] = {0, 17, 18, 24, 25};
+    size_t at = out->len;
+    of_put(out, 0, 2);
+    of_put(out, table, 1);
+    of_put_zeros(out, 5);
+    of_put_string(out, name, 32);
+    of_put(out, UINT64_MAX, 8);
+    of_put(out, UINT64_MAX, 8);
+    of_put(out, 0, 4);
+    of_put(out, 1000000, 4);
+    for (unsigned miss = 0; miss < 2; miss++) {
+        put_ids(out, TFP_INSTRUCTIONS + miss, instructions, ARRAY_SIZE(instructions) - (table == last_table));
+        size_t next = prop_start(out, TFP_NEXT_TABLES + miss);
+        for (unsigned t = table + 1u; t <= last_table; t++)
+            of_put(out, t, 1);
+        prop_finish(out, next);
+        put_ids(out, TFP_WRITE_ACTIONS + miss, actions, ARRAY_SIZE(actions));
+        put_ids(out, TFP_APPLY_ACTIONS + miss, actions, ARRAY_SIZE(actions));
+        put_fields(out, TFP_WRITE_SETFIELD + miss, v, true, false);
+        put_fields(out, TFP_APPLY_SETFIELD + miss, v, true, false);
+    }
+    put_fields(out, TFP_MATCH, v, false, true);
+    put_fields(out, TFP_WILDCARDS, v, false, false);
+    store_be16(out->s + at, out->len - at);
 }
 
 /* ---- roles ---- */

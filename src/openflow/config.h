@@ -40,6 +40,9 @@ struct table_counts {
 };
 void table_counts_encode(const struct table_counts *, enum of_version, struct text *);
 
+/* One table of a table features reply (1.3 and later): what can be matched, set and done is the same in every table. */
+void table_features_encode(uint8_t table, const char *name, uint8_t last_table, enum of_version, struct text *);
+
 enum of_role { ROLE_NOCHANGE, ROLE_EQUAL, ROLE_PRIMARY, ROLE_SECONDARY };
 struct role_request {
     enum of_role role;

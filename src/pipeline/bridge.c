@@ -188,25 +188,31 @@ configure_fdb(struct bridge *br, const struct bridge_config *c)
 static void
 default_rule(struct bridge *br, const struct snapshot *s)
 {
-    bool wanted = s->fail_mode == FAIL_STANDALONE && !s->has_controller;
+    bool wanted = s->fail_mode == FAIL_STANDALONE && !br->is_controlled;
     if (wanted == br->has_default)
         return;
     br->has_default = wanted;
-    if (br->is_programmed && wanted)
+    if (br->is_programmed && wanted && !s->has_controller)
         return; /* somebody's rules are there already */
-    tables_flush(br->tables, clock_now());
-    if (!wanted)
-        return;
     AUTO_OA_LIST struct oa_list normal = OA_LIST_INIT;
     struct oa_output *o = oa_add(&normal, OA_OUTPUT, sizeof *o);
     o->port = OFPORT_NORMAL;
-    struct flow_mod fm = {.command = FLOW_ADD,
+    struct flow_mod fm = {.command = wanted ? FLOW_ADD : FLOW_DELETE_STRICT,
                           .out_port = OF_PORT_ANY,
                           .out_group = OF_GROUP_ANY,
                           .actions = normal.bytes,
                           .actions_len = normal.len};
+    if (!wanted)
+        fm.out_port = OFPORT_NORMAL; /* not what somebody put in its place */
     enum of_error err = tables_change(br->tables, &fm, clock_now());
     ASSERT(!err);
+}
+
+void
+bridge_set_controlled(struct bridge *br, bool controlled)
+{
+    br->is_controlled = controlled;
+    default_rule(br, br->now);
 }
 
 enum of_error

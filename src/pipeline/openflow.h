@@ -18,6 +18,9 @@ struct bridge_ops {
 };
 void bridge_set_ops(struct bridge *, const struct bridge_ops *, void *aux); /* NULL: nobody listens any more */
 
+/* A controller is there: the bridge does not switch by itself, whatever its fail mode. */
+void bridge_set_controlled(struct bridge *, bool);
+
 /* One change of the tables: done completely, or refused and nothing changed. */
 enum of_error bridge_flow_mod(struct bridge *, const struct flow_mod *, instant now);
 /* Runs actions over a frame as if it had come in by 'in_port'. */

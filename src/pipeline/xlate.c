@@ -253,7 +253,10 @@ run_tables(struct xlate *x, ofport number)
 {
     x->version = tables_version(x->bridge->tables);
     x->flow.in_port = be32_of(number);
-    walk_table(x, 0, number, false);
+    if (x->in->list && x->depth == 1)
+        steps_run(x, x->in->list, x->in->list_len);
+    else
+        walk_table(x, 0, number, false);
     if (x->action_set.len)
         steps_run_action_set(x);
 }
@@ -324,6 +327,35 @@ take_tags(struct xlate *x)
     x->want = x->have;
 }
 
+/* Bits of layers that a frame of this type does not have say nothing: the type says it all. */
+static void
+trim_mask(const struct key *key, struct key *mask)
+{
+    bool ip4 = key->eth_type == be16_of(0x0800), ip6 = key->eth_type == be16_of(0x86dd);
+    bool arp = key->eth_type == be16_of(0x0806) || key->eth_type == be16_of(0x8035);
+    struct key before = *mask;
+    if (!ip4)
+        mask->ip_src = mask->ip_dst = 0;
+    if (!ip6) {
+        memset(&mask->ip6_src, 0, sizeof mask->ip6_src + sizeof mask->ip6_dst);
+        memset(&mask->nd_target, 0, sizeof mask->nd_target);
+        mask->ip6_label = 0;
+    }
+    if (!ip4 && !ip6) {
+        mask->ip_proto = mask->ip_frag = mask->ip_tos = mask->ip_ttl = 0;
+        mask->tp_src = mask->tp_dst = mask->tcp_flags = 0;
+        mask->icmp_type = mask->icmp_code = 0;
+    }
+    if (!arp) {
+        mask->arp_op = 0;
+        mask->arp_spa = mask->arp_tpa = 0;
+        memset(&mask->arp_sha, 0, sizeof mask->arp_sha);
+        memset(&mask->arp_tha, 0, sizeof mask->arp_tha);
+    }
+    if (memcmp(&before, mask, sizeof before))
+        mask->eth_type = 0xffff;
+}
+
 void
 xlate(const struct backer *backer, const struct xlate_in *in, struct verdict *v)
 {
@@ -341,6 +373,7 @@ xlate(const struct backer *backer, const struct xlate_in *in, struct verdict *v)
         take_tags(&x);
         enter(&x, from.bridge, from.number);
     }
+    trim_mask(in->key, &v->mask);
     if (rcu_get(&backer->wiring) != x.wiring)
         v->may_cache = false;
     v->credits = x.credits;

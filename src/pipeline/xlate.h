@@ -22,6 +22,8 @@ struct xlate_in {
     bool may_tell;                 /* controllers get their packet-ins (control thread) */
     struct report *report;         /* NULL: nobody listens */
     const struct bridge *at;       /* NULL: key->port tells; else the frame comes in here ... */
+    const void *list;              /* actions to run in place of the bridge's tables (a packet-out); NULL: none */
+    size_t list_len;
     struct key *end;               /* set to what the frame is in the end; NULL: nobody asks */
     ofport number;                 /* ... by this port, which need not exist; OFPORT_NONE: by none */
     unsigned max_depth, max_steps; /* 0: the usual 64 and 4,096 */

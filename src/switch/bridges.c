@@ -93,6 +93,7 @@ vbridge_stop(struct vbridge *b, bool cleanup)
     close_leaving(b, cleanup);
     if (!b->run)
         return;
+    openflow_stop(b);
     bridge_free(b->run);
     b->run = NULL;
     if (!--b->v->n_bridges_of[b->type]) {
@@ -213,6 +214,7 @@ start(struct vbridge *b, const struct crow *row)
     }
     v->n_bridges_of[b->type]++;
     b->run = bridge_new(v->backers[b->type], b->name);
+    openflow_start(b);
     set_error(b, NULL);
     return true;
 }
@@ -504,4 +506,6 @@ vbridge_publish(struct vbridge *b)
     c.bundles = bundles;
     if (bridge_configure(b->run, &c, &why))
         log_err("bridge %s: %s", b->name, why.text);
+    if (row)
+        openflow_configure(b, row);
 }

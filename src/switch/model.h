@@ -71,6 +71,7 @@ struct vbridge {
     char *name;
     enum dp_type type;
     struct bridge *run; /* NULL: 'error' */
+    struct agent *agent; /* its OpenFlow side; lives as long as 'run' */
     char *error;
     VEC(struct vbundle *) bundles;
     struct numbers numbers;
@@ -148,6 +149,11 @@ void vbridge_free(struct vbridge *, bool cleanup);
 void vbridge_let_go(struct vbridge *); /* first half of reconcile: what is no longer wanted */
 void vbridge_make(struct vbridge *);   /* second half: what is wanted */
 void vbridge_publish(struct vbridge *);
+
+/* openflow.c: the agent of each bridge */
+void openflow_start(struct vbridge *);
+void openflow_stop(struct vbridge *);
+void openflow_configure(struct vbridge *, const struct crow *);
 
 /* bundles.c: Port */
 struct vbundle *vbundle_new(struct vbridge *,

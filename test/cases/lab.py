@@ -395,7 +395,7 @@ class Switch:
         return done.rstrip("\n") if check else done
 
     def ofctl(self, *words, check=True, **more):
-        done = self.inside(self.program("ovs-ofctl"), *words, check=check, **more)
+        done = self.inside(self.program("ovs-ofctl", PEER), *words, check=check, **more)  # there is none of our own yet
         return done.rstrip("\n") if check else done
 
     def rows(self, table, *columns):

@@ -1,0 +1,155 @@
+/* openflow - each bridge's agent: what it is told of ports, and where it listens and calls.
+ *
+ * The management socket is RUNDIR/BRIDGE.mgmt, as ovs-ofctl looks for it.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "controller/agent.h"
+#include "io/dirs.h"
+#include "switch/model.h"
+#include <stdlib.h>
+#include <string.h>
+
+LOG_MODULE(ofproto)
+
+/* ---- ports ---- */
+
+static uint32_t
+links_of(uint64_t bit_per_s, bool full)
+{
+    static const struct {
+        uint64_t mbps;
+        uint32_t full, half;
+    } links[] = {{10, LINK_10M_FD, LINK_10M_HD}, {100, LINK_100M_FD, LINK_100M_HD}, {1000, LINK_1G_FD, LINK_1G_HD},
+                 {10000, LINK_10G_FD, 0},        {40000, LINK_40G_FD, 0},           {100000, LINK_100G_FD, 0},
+                 {1000000, LINK_1T_FD, 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+        if (links[i].mbps * 1000000 == bit_per_s)
+            return full ? links[i].full : links[i].half;
+    return bit_per_s ? LINK_OTHER : 0;
+}
+
+static void
+describe(const struct vport *p, struct port_desc *d)
+{
+    struct device_status s;
+    bool known = vport_status(p, &s);
+    *d = (struct port_desc){.number = p->number, .name = p->name, .mac = known ? s.mac : p->mac};
+    if (!known)
+        return;
+    d->config = s.is_admin_up ? 0 : PORT_DOWN;
+    d->state = s.is_link_up ? PORT_STATE_LIVE : PORT_STATE_LINK_DOWN;
+    d->current = links_of(s.link_speed, s.is_full_duplex || !s.knows_duplex) | (s.link_speed ? LINK_COPPER : 0);
+    d->speed_kbps = d->max_speed_kbps = MIN(s.link_speed / 1000, UINT32_MAX);
+}
+
+static void
+each_port(void *b_, void (*each)(void *, const struct port_desc *), void *aux)
+{
+    struct vbridge *b = b_;
+    struct vport *p;
+    VPORT_FOR(p, b)
+    if (vport_is_live(p) && p->number != OFPORT_NONE) {
+        struct port_desc d;
+        describe(p, &d);
+        each(aux, &d);
+    }
+}
+
+static void
+count_port(void *b_, uint32_t number, struct port_counts *c)
+{
+    struct vbridge *b = b_;
+    const struct vport *p = vport_numbered(b, number);
+    memset(c, 0xff, sizeof *c);
+    c->duration_s = c->duration_ns = 0;
+    if (!p)
+        return;
+    struct device_stats s = {0};
+    if (p->device) {
+        p->device->class->stats(p->device, &s);
+    } else {
+        struct bridge_port_stats patch;
+        bridge_port_stats(b->run, number, &patch);
+        s.rx_packets = patch.rx_packets;
+        s.tx_packets = patch.tx_packets;
+        s.rx_bytes = patch.rx_bytes;
+        s.tx_bytes = patch.tx_bytes;
+    }
+    *c = (struct port_counts){.rx_packets = s.rx_packets,
+                              .tx_packets = s.tx_packets,
+                              .rx_bytes = s.rx_bytes,
+                              .tx_bytes = s.tx_bytes,
+                              .rx_dropped = s.rx_dropped,
+                              .tx_dropped = s.tx_dropped,
+                              .rx_errors = s.rx_errors,
+                              .tx_errors = s.tx_errors,
+                              .rx_frame_err = s.rx_frame_err,
+                              .rx_over_err = s.rx_over_err,
+                              .rx_crc_err = s.rx_crc_err,
+                              .collisions = s.collisions};
+}
+
+/* OFPPC_* bits are not kept yet; the door says so. */
+static enum of_error
+change_port(void *b_, const struct port_mod *m)
+{
+    struct vbridge *b = b_;
+    if (!vport_numbered(b, m->number))
+        return OFERR_OFPPMFC_BAD_PORT;
+    return m->mask ? OFERR_OFPPMFC_BAD_CONFIG : OFERR_OK;
+}
+
+static const struct agent_ops ops = {each_port, count_port, change_port};
+
+/* ---- life ---- */
+
+void
+openflow_start(struct vbridge *b)
+{
+    struct why why;
+    b->agent = agent_new(b->v->loop, b->run, &ops, b);
+    AUTO_STR char *target = xasprintf("punix:%s/%s.mgmt", dir_run(), b->name);
+    if (agent_listen(b->agent, target, &why))
+        log_err("%s: cannot listen for management connections (%s)", b->name, why.text);
+}
+
+void
+openflow_stop(struct vbridge *b)
+{
+    agent_free(b->agent);
+    b->agent = NULL;
+}
+
+static uint32_t
+protocols_of(const struct crow *row)
+{
+    uint32_t set = 0;
+    for (size_t i = 0; i < crow_n(row, "protocols"); i++) {
+        enum of_version v;
+        if (of_version_parse(crow_nth_str(row, "protocols", i), &v))
+            set |= 1u << v;
+    }
+    return set;
+}
+
+void
+openflow_configure(struct vbridge *b, const struct crow *row)
+{
+    crows controllers = VEC_INIT;
+    VEC(const char *) targets = VEC_INIT;
+    crow_refs(row, "controller", &controllers);
+    for (size_t i = 0; i < controllers.n; i++) {
+        const char *target = crow_str(controllers.at[i], "target");
+        if (target)
+            vec_push(&targets, target);
+    }
+    agent_configure(b->agent, &(struct agent_config){.datapath_id = b->datapath_id,
+                                                     .versions = protocols_of(row),
+                                                     .description = crow_key(row, "other_config", "dp-desc"),
+                                                     .serial = crow_key(row, "other_config", "dp-sn"),
+                                                     .controllers = targets.at,
+                                                     .n_controllers = targets.n});
+    vec_fini(&targets);
+    vec_fini(&controllers);
+}
