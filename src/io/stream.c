@@ -1,7 +1,9 @@
 /* stream - one connection over a socket that does not block.
  *
- * Theory.  Output is collected while a turn lasts and leaves at its end in one sendmsg(): replies to requests that came together
- *          leave together.  Small writes share a chunk, large ones keep the caller's memory.
+ * Theory.  Output is collected and leaves in one system call: what was written while received() ran, right after it; what others wrote,
+ *          at the turn's end.  So answers to requests that came together leave together, and a peer does not wait for the turn of others.  Small
+ *          writes share a chunk, large ones keep the caller's memory.  The first chunk is small: it lives for a moment only, in most cases, and
+ *          malloc() has such blocks at hand, where larger ones from many streams make the heap grow and shrink each turn.
  *
  * States.  RESOLVING    a thread of libuv looks the name up; no descriptor yet        -> CONNECTING, DEAD
  *          CONNECTING   fd is there (or a retry waits for the timer)                  -> HANDSHAKING, OPEN, next address, DEAD
@@ -35,6 +37,7 @@ COVERAGE(stream_write)
 enum state { RESOLVING, CONNECTING, HANDSHAKING, OPEN, DEAD, GONE };
 
 #define CHUNK_ROOM 4000         /* bytes that small writes share */
+#define FIRST_CHUNK_ROOM 900    /* with its header still a block that malloc() keeps for the thread */
 #define EAGER_BACKLOG (1 << 18) /* more than this in one turn is written at once */
 #define MAX_IOV 32
 #define READS_PER_TURN 4      /* of a layer, each LOOP_SCRATCH at most */
@@ -441,6 +444,10 @@ on_readable(struct stream *s)
         if (n > 0) {
             if (!s->is_lingering && s->ops)
                 s->ops->received(s->aux, bytes, n);
+            if (s->state == OPEN && s->backlog && !s->is_blocked) {
+                task_cancel(&s->flush);
+                flush(s);
+            }
             if (!s->layer)
                 return;
         } else if (n == -EAGAIN) {
@@ -477,7 +484,8 @@ write_some(struct stream *s)
     ssize_t n;
     const struct msghdr msg = {.msg_iov = iov, .msg_iovlen = n_iov};
     do
-        n = sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+        n = n_iov == 1 ? send(s->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                       : sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
@@ -575,7 +583,7 @@ stream_write(struct stream *s, const void *bytes, size_t n)
         return;
     struct chunk *c = list_is_empty(&s->chunks) ? NULL : LIST_ELEM(s->chunks.prev, struct chunk, link);
     if (!c || c->room - c->len < n || !c->room)
-        c = add_chunk(s, MAX(n, CHUNK_ROOM));
+        c = add_chunk(s, MAX(n, c ? CHUNK_ROOM : FIRST_CHUNK_ROOM));
     memcpy(c->own + c->len, bytes, n);
     c->len += n;
     wrote(s, n);
