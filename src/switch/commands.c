@@ -1,7 +1,6 @@
 /* commands - what the files of commands share. */
 #include "switch/commands.h"
-#include "datapath/flow_text.h"
-#include <inttypes.h>
+#include "datapath/show.h"
 #include <string.h>
 
 static int
@@ -92,57 +91,45 @@ dp_port_named(void *aux, const char *name)
 
 struct flow_dump {
     struct dp_names names;
-    const struct vbridge *bridge;
-    bool show_names;
+    const struct flow_dump_options *options;
     instant now;
     struct text *t;
 };
-
-static void
-format_tcp_flags(uint16_t flags, struct text *t)
-{
-    static const struct {
-        uint16_t bit;
-        char letter;
-    } letters[] = {{0x02, 'S'}, {0x01, 'F'}, {0x08, 'P'}, {0x04, 'R'}, {0x20, 'U'},
-                   {0x10, '.'}, {0x40, 'E'}, {0x80, 'C'}, {0x100, 'N'}};
-    for (size_t i = 0; i < ARRAY_SIZE(letters); i++)
-        if (flags & letters[i].bit)
-            text_addc(t, letters[i].letter);
-}
 
 static bool
 dump_one(void *aux, const struct dp_flow *f)
 {
     struct flow_dump *d = aux;
-    const char *(*name)(void *, dpport) = d->show_names ? dp_port_name : NULL;
 
-    if (d->bridge) {
+    if (d->options->bridge) {
         const struct vport *in = vport_of_dp(d->names.v, d->names.type, f->key.port);
-        if (!in || in->bundle->bridge != d->bridge)
+        if (!in || in->bundle->bridge != d->options->bridge)
             return true;
     }
-    flow_format(&f->key, &f->mask, name, &d->names, d->t);
-    text_addf(d->t, ", packets:%" PRIu64 ", bytes:%" PRIu64 ", used:", f->packets, f->bytes);
-    if (f->used.ns == INSTANT_NEVER.ns)
-        text_add(d->t, "never");
-    else
-        text_addf(d->t, "%.3fs", MAX(0, instant_since(d->now, f->used).ns / 1000000) / 1000.0);
-    if (f->tcp_flags) {
-        text_add(d->t, ", flags:");
-        format_tcp_flags(f->tcp_flags, d->t);
-    }
-    text_add(d->t, ", actions:");
-    actions_format(f->actions, f->actions_len, name, &d->names, d->t);
+    dp_flow_format(f, d->options->verbose, d->now, d->options->names ? dp_port_name : NULL, &d->names, d->t);
     text_addc(d->t, '\n');
     return true;
 }
 
 void
-dump_flows(const struct vswitch *v, enum dp_type type, const struct vbridge *bridge, bool names, struct text *t)
+dump_flows(const struct vswitch *v, enum dp_type type, const struct flow_dump_options *options, struct text *t)
 {
-    struct flow_dump d = {{v, type}, bridge, names, loop_now(v->loop), t};
+    struct flow_dump d = {{v, type}, options, loop_now(v->loop), t};
     dp_flows(backer_datapath(v->backers[type]), dump_one, &d);
+}
+
+bool
+flow_dump_option(struct flow_dump_options *o, const char *word)
+{
+    if (!strcmp(word, "-m") || !strcmp(word, "--more"))
+        o->verbose = o->names = true;
+    else if (!strcmp(word, "--names"))
+        o->names = true;
+    else if (!strcmp(word, "--no-names"))
+        o->names = false;
+    else
+        return false;
+    return true;
 }
 
 void
@@ -152,6 +139,7 @@ vswitch_commands(struct vswitch *v)
     commands_bridge(v);
     commands_dpif(v);
     commands_dpctl(v);
+    commands_lanes(v);
     commands_drops(v);
     commands_trace(v);
     if (v->options.dummy)

@@ -13,6 +13,7 @@ void commands_fdb(struct vswitch *);    /* fdb/ */
 void commands_bridge(struct vswitch *); /* ofproto/list, bridge/, bond/, qos/, memory/ */
 void commands_dpif(struct vswitch *);   /* dpif/, upcall/, revalidator/ */
 void commands_dpctl(struct vswitch *);  /* dpctl/ */
+void commands_lanes(struct vswitch *);  /* dpif-netdev/ */
 void commands_drops(struct vswitch *);  /* drops/ */
 void commands_trace(struct vswitch *);  /* ofproto/trace */
 void commands_dummy(struct vswitch *);  /* netdev-dummy/receive, time/; only where dummies are enabled */
@@ -41,7 +42,16 @@ struct dp_names {
 /* Hex digits (spaces between bytes are fine) to bytes: how many, or -EINVAL. */
 int hex_parse(const char *, uint8_t *bytes, size_t room, struct why *);
 
-/* Flows of a datapath as lines; 'bridge' NULL: of all. */
-void dump_flows(const struct vswitch *, enum dp_type, const struct vbridge *bridge, bool names, struct text *);
+/* Flows of a datapath as lines. */
+struct flow_dump_options {
+    const struct vbridge *bridge; /* NULL: of all */
+    bool verbose, names;
+};
+void dump_flows(const struct vswitch *, enum dp_type, const struct flow_dump_options *, struct text *);
+bool flow_dump_option(struct flow_dump_options *, const char *word); /* false: not one of -m --names --no-names */
+
+/* The datapath that 'name' means; NULL: the only one there is.  DP_N: none, and it has been answered. */
+enum dp_type datapath_named(const struct vswitch *, const char *name); /* DP_N: none */
+enum dp_type datapath_asked(struct unixctl_conn *, const struct vswitch *, const char *name);
 
 #endif

@@ -12,21 +12,28 @@ is_title(const char *name, enum dp_type type)
     return !strcmp(name, title) || !strcmp(name, strchr(title, '@') + 1);
 }
 
-/* The datapath that 'name' means; NULL: the only one there is.  DP_N: none, and it has been answered. */
-static enum dp_type
+enum dp_type
+datapath_named(const struct vswitch *v, const char *name)
+{
+    enum dp_type type = 0;
+    while (type < DP_N && !(v->backers[type] && is_title(name, type)))
+        type++;
+    return type;
+}
+
+enum dp_type
 datapath_asked(struct unixctl_conn *conn, const struct vswitch *v, const char *name)
 {
-    enum dp_type found = DP_N;
+    enum dp_type found = name ? datapath_named(v, name) : DP_N;
     unsigned n = 0;
 
-    for (enum dp_type type = 0; type < DP_N; type++) {
-        if (!v->backers[type])
-            continue;
-        if (name && is_title(name, type))
-            return type;
-        found = type;
-        n++;
-    }
+    if (found != DP_N)
+        return found;
+    for (enum dp_type type = 0; type < DP_N; type++)
+        if (v->backers[type]) {
+            found = type;
+            n++;
+        }
     if (name)
         unixctl_failf(conn, "%s: datapath not found (%s)\n", log_program(), strerror(EINVAL));
     else if (n == 1)
@@ -130,9 +137,11 @@ show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
             counters = true;
             continue;
         }
-        enum dp_type type = datapath_asked(conn, v, argv[i]);
-        if (type == DP_N)
+        enum dp_type type = datapath_named(v, argv[i]);
+        if (type == DP_N) {
+            unixctl_failf(conn, "%s: opening datapath %s failed (%s)\n", log_program(), argv[i], strerror(ENODEV));
             return;
+        }
         show_datapath(v, type, counters, &t);
         any = true;
     }
@@ -147,15 +156,11 @@ dpctl_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *
 {
     const struct vswitch *v = aux;
     AUTO_TEXT struct text t = TEXT_INIT;
+    struct flow_dump_options o = {NULL, false, false};
     const char *name = NULL;
-    bool names = false;
 
     for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "-m") || !strcmp(argv[i], "--more") || !strcmp(argv[i], "--names"))
-            names = true;
-        else if (!strcmp(argv[i], "--no-names"))
-            names = false;
-        else if (!strcmp(argv[i], "type=all") || !strcmp(argv[i], "type=ovs"))
+        if (flow_dump_option(&o, argv[i]) || !strcmp(argv[i], "type=all") || !strcmp(argv[i], "type=ovs"))
             continue; /* all of ours are in the datapath itself, none in hardware or in tc */
         else if (argv[i][0] == '-' || strchr(argv[i], '=')) {
             unixctl_failf(conn, "%s: this option is not served", argv[i]);
@@ -165,7 +170,7 @@ dpctl_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *
     enum dp_type type = datapath_asked(conn, v, name);
     if (type == DP_N)
         return;
-    dump_flows(v, type, NULL, names, &t);
+    dump_flows(v, type, &o, &t);
     if (t.len && type != DP_SYSTEM) {
         AUTO_TEXT struct text head = TEXT_INIT;
         text_addf(&head, "flow-dump from the main thread:\n%s", text_str(&t));

@@ -119,19 +119,17 @@ dpif_dump_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *a
 {
     struct vswitch *v = aux;
     AUTO_TEXT struct text t = TEXT_INIT;
-    bool names = false;
+    struct flow_dump_options o = {NULL, false, false};
 
     for (int i = 1; i < argc - 1; i++)
-        if (!strcmp(argv[i], "--names") || !strcmp(argv[i], "-m"))
-            names = true;
-        else if (strcmp(argv[i], "--no-names")) {
+        if (!flow_dump_option(&o, argv[i])) {
             unixctl_failf(conn, "%s: unknown option", argv[i]);
             return;
         }
-    const struct vbridge *b = bridge_asked(conn, v, argv[argc - 1]);
+    const struct vbridge *b = o.bridge = bridge_asked(conn, v, argv[argc - 1]);
     if (!b)
         return;
-    dump_flows(v, b->type, b, names, &t);
+    dump_flows(v, b->type, &o, &t);
     unixctl_reply(conn, text_str(&t));
 }
 
@@ -190,7 +188,7 @@ upcall_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
         text_addf(&t, "  flows         : (current %" PRIu64 ") (avg %" PRIu64 ") (max %" PRIu64 ") (limit %u)\n",
                   s.flows, v->flows[type].average, v->flows[type].most, v->dp_config.flow_limit);
         text_add(&t, "  dump duration : 0ms\n"); /* flows are revised one by one, not by dumps */
-        text_add(&t, "  ufid enabled : false\n");
+        text_add(&t, "  ufid enabled : true\n");
     }
     unixctl_reply(conn, text_str(&t));
 }

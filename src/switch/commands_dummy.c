@@ -8,7 +8,9 @@
 #include <string.h>
 
 #define FRAME_MAX 65536
-#define L7_DEFAULT 64 /* bytes behind the headers, as test suites expect */
+#define L7_DEFAULT                                                                                                     \
+    64 /* bytes behind the headers, but for segments that open or end a connection: as test suites expect */
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4 };
 
 /* A frame in hex digits, or one that a flow describes; 'want_len' 0: as it comes.  Its length, or -errno. */
 static int
@@ -22,10 +24,11 @@ make_frame(const struct vswitch *v, const struct vport *p, const char *text, siz
     if (strspn(text, "0123456789abcdefABCDEF ") == strlen(text))
         return hex_parse(text, frame, FRAME_MAX, why);
     if (flow_parse(text, dp_port_named, &names, &key, NULL, why))
-        return -EINVAL;
+        return refuse(why, -EINVAL, "syntax error at %s", text);
     for (size_t i = 0; i < sizeof l7; i++)
         l7[i] = (uint8_t) i;
-    size_t l7_len = L7_DEFAULT;
+    size_t l7_len =
+        key.ip_proto == IPPROTO_TCP && be16toh(key.tcp_flags) & (TCP_SYN | TCP_FIN | TCP_RST) ? 0 : L7_DEFAULT;
     if (want_len) {
         int bare = frame_compose(&key, l7, 0, frame, FRAME_MAX);
         l7_len = bare >= 0 && want_len > (size_t) bare ? want_len - bare : 0;

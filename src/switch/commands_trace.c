@@ -69,18 +69,6 @@ hex_parse(const char *text, uint8_t *bytes, size_t room, struct why *why)
     return (int) n;
 }
 
-static bool
-is_datapath(const struct vswitch *v, const char *name, enum dp_type *type)
-{
-    for (*type = 0; *type < DP_N; (*type)++)
-        if (v->backers[*type]) {
-            struct dp_title title = dp_title(*type);
-            if (!strcmp(name, title.s) || !strcmp(name, strchr(title.s, '@') + 1))
-                return true;
-        }
-    return false;
-}
-
 /* A flow in the datapath's words: the bridge is where its port is. */
 static struct vbridge *
 parse_datapath_flow(const struct vswitch *v, enum dp_type only, const char *flow, struct key *key, struct why *why)
@@ -89,8 +77,10 @@ parse_datapath_flow(const struct vswitch *v, enum dp_type only, const char *flow
         struct dp_names names = {v, type};
         if (!v->backers[type] || (only != DP_N && only != type))
             continue;
-        if (flow_parse(flow, dp_port_named, &names, key, NULL, why))
+        if (flow_parse(flow, dp_port_named, &names, key, NULL, why)) {
+            refuse(why, -EINVAL, "syntax error at %s%s", flow, only == DP_N ? " (or the bridge name was omitted)" : "");
             return NULL;
+        }
         const struct vport *p = vport_of_dp(v, type, key->port);
         if (p) {
             key->in_port = htobe32(p->number);
@@ -120,14 +110,11 @@ parse_bridge_flow(const struct vswitch *v, const struct question *q, struct key 
 static struct vbridge *
 understand(const struct vswitch *v, const struct question *q, struct key *key, struct why *why)
 {
-    enum dp_type type;
+    enum dp_type type = q->where ? datapath_named(v, q->where) : DP_N;
 
     memset(key, 0, sizeof *key);
-    if (!q->where)
-        return parse_datapath_flow(v, DP_N, q->flow, key, why);
-    if (is_datapath(v, q->where, &type))
-        return parse_datapath_flow(v, type, q->flow, key, why);
-    return parse_bridge_flow(v, q, key, why);
+    return q->where && type == DP_N ? parse_bridge_flow(v, q, key, why)
+                                    : parse_datapath_flow(v, type, q->flow, key, why);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "io/daemon.h"
 #include "switch/host.h"
+#include "switch/identity.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -111,13 +112,14 @@ static void
 put_links(struct ctxn *t, struct crow *row, const struct vport *p, const struct device_status *s)
 {
     bool is_patch = p->peer != NULL, is_there = is_patch || s->is_present;
+    struct mac address = is_patch ? hwaddr_of_row(&p->row) : s->mac;
     char mac[18];
 
-    snprintf(mac, sizeof mac, MAC_FMT, MAC_ARGS(s->mac));
+    snprintf(mac, sizeof mac, MAC_FMT, MAC_ARGS(address));
     ctxn_set_str(t, row, "admin_state", !is_there ? NULL : is_patch || s->is_admin_up ? "up" : "down");
     ctxn_set_str(t, row, "link_state", !is_there ? NULL : is_patch || s->is_link_up ? "up" : "down");
     ctxn_set_str(t, row, "duplex", !is_there || !s->knows_duplex ? NULL : s->is_full_duplex ? "full" : "half");
-    ctxn_set_str(t, row, "mac_in_use", is_there && !is_patch ? mac : NULL);
+    ctxn_set_str(t, row, "mac_in_use", is_there ? mac : NULL);
     set_optional_int(t, row, "ifindex", is_there, s->ifindex);
     set_optional_int(t, row, "mtu", is_there && s->mtu, s->mtu);
     set_optional_int(t, row, "link_speed", is_there && s->link_speed, (int64_t) s->link_speed);
@@ -145,6 +147,17 @@ static const struct counter {
 };
 
 static void
+put_patch_statistics(struct ctxn *t, struct crow *row, const struct vport *p)
+{
+    static const char *const keys[] = {"rx_bytes", "rx_packets", "tx_bytes", "tx_packets"};
+    struct bridge_port_stats s = {0};
+
+    bridge_port_stats(p->bundle->bridge->run, p->number, &s);
+    const int64_t values[] = {s.rx_bytes, s.rx_packets, s.tx_bytes, s.tx_packets};
+    ctxn_set_counts(t, row, "statistics", keys, values, ARRAY_SIZE(keys));
+}
+
+static void
 put_statistics(struct ctxn *t, struct crow *row, const struct vport *p)
 {
     const char *keys[ARRAY_SIZE(counters)];
@@ -153,7 +166,10 @@ put_statistics(struct ctxn *t, struct crow *row, const struct vport *p)
     size_t n = 0;
 
     if (!p->device) {
-        ctxn_clear(t, row, "statistics");
+        if (p->peer && p->bundle->bridge->run)
+            put_patch_statistics(t, row, p);
+        else
+            ctxn_clear(t, row, "statistics");
         return;
     }
     bool is_dummy = !strncmp(p->device->class->type, "dummy", 5);
