@@ -77,7 +77,7 @@ void client_want_all(struct client *, const char *table); /* each column of the 
 /* Only rows that satisfy the condition: JSON text, an array of clauses as RFC 7047 "where" has them, any of which suffices; NULL: all
  * rows.  A server that cannot select sends them all. */
 void client_want_rows(struct client *, const char *table, const char *condition);
-/* Speeds up client_find_str() and client_find_ref() for this column. */
+/* Speeds up client_find_str() and client_find_ref() for this column, which is wanted by that. */
 void client_index(struct client *, const char *table, const char *column);
 
 /* Comma-separated targets.  Refused only for a target whose name makes no sense.  A second call moves to the new targets. */

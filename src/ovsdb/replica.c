@@ -209,11 +209,12 @@ index_del(struct cindex *index, struct crow *row, const struct datum *d)
 void
 client_index(struct client *c, const char *table, const char *column)
 {
-    struct ctable *t = ctable_get(c, table);
-    struct want *w = (struct want *) (uintptr_t) ctable_want(t, column);
     struct crow *row;
 
-    ASSERT(w);
+    if (!ctable_want(ctable_get(c, table), column))
+        client_want(c, table, column, WANT_READ);
+    struct ctable *t = ctable_find(c, table);
+    struct want *w = (struct want *) (uintptr_t) ctable_want(t, column);
     if (w->index)
         return;
     w->index = xzalloc(sizeof *w->index);
@@ -329,7 +330,9 @@ crow_take(struct crow *row, const struct want *w, const struct datum *d)
     }
     datum_unref(old);
     row->now[w->i] = d;
-    if (w->mode == WANT_READ && !row->is_new)
+    if (w->mode == WANT_READ && row->is_new)
+        note_change(row); /* all of it is new, but who looked already must look again */
+    else if (w->mode == WANT_READ)
         note_column(row, w->i);
 }
 
