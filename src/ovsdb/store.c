@@ -11,7 +11,9 @@
 #include "base/vec.h"
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -332,6 +334,11 @@ NORETURN static void
 child_main(struct store *s, const struct db *db, const char *comment, int fd, int64_t now_ms)
 {
     AUTO_STR char *text = NULL;
+
+    /* Nobody may find a socket of the server's in here, once the server is dead. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fd = dup2(fd, 3);
+    close_range(4, ~0U, 0);
     struct dberr *err = dbfile_save(db, s->tmp, comment, now_ms);
 
     if (err) {
