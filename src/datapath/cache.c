@@ -585,9 +585,10 @@ cache_exact_hash(const struct cache *c, const struct cache_port *cp, const struc
 {
     const uint64_t *words = (const uint64_t *) key, *bits = (const uint64_t *) &cp->relevant;
     uint64_t sum = 0;
-    for (unsigned i = 0; i < KEY_WORDS; i++)
-        if (bits[i])
-            sum += hash_fold((words[i] & bits[i]) ^ c->secret[i], c->secret[KEY_WORDS] + i);
+    for (unsigned i = 0; i < cp->n_relevant; i++) {
+        unsigned at = cp->relevant_at[i];
+        sum += hash_fold((words[at] & bits[at]) ^ c->secret[at], c->secret[KEY_WORDS] + at);
+    }
     return (uint32_t) hash_fold(sum, c->secret[KEY_WORDS]);
 }
 
@@ -828,6 +829,16 @@ cache_add(struct cache *c, struct cache_port *cp, const struct key *key, struct 
 
 /* ---- ports ---- */
 
+static void
+set_relevant(struct cache_port *cp, const struct key *mask)
+{
+    memcpy(&cp->relevant, mask, KEY_CACHED_BYTES);
+    cp->n_relevant = 0;
+    for (unsigned i = 0; i < KEY_WORDS; i++)
+        if (((const uint64_t *) mask)[i])
+            cp->relevant_at[cp->n_relevant++] = i;
+}
+
 struct cache_port *
 cache_port(struct cache *c, dpport port)
 {
@@ -835,7 +846,9 @@ cache_port(struct cache *c, dpport port)
     if (!cp) {
         cp = xzalloc(sizeof *cp);
         cp->port = port;
-        memset(&cp->relevant, 0xff, KEY_CACHED_BYTES); /* until somebody knows better, everything can matter */
+        struct key all;
+        memset(&all, 0xff, sizeof all);
+        set_relevant(cp, &all); /* until somebody knows better, everything can matter */
         cp->next = c->ports;
         c->ports = cp;
     }
@@ -848,7 +861,7 @@ cache_port_relevant(struct cache *c, struct cache_port *cp, const struct key *ma
     cp->relevant_version = version;
     if (!memcmp(&cp->relevant, mask, KEY_CACHED_BYTES))
         return;
-    memcpy(&cp->relevant, mask, KEY_CACHED_BYTES);
+    set_relevant(cp, mask);
     cp->level1 = NULL;
     for (unsigned i = cp->n_shapes; i-- > 0;) {
         struct shape *s = cp->shapes[i];

@@ -93,11 +93,13 @@ struct cache_port {
     uint32_t relevant_version; /* of the level 1 mask in use */
     bool is_gone;              /* the sweep removes its flows, then itself */
     struct key relevant;
-    struct shape *shapes[CACHE_SHAPES]; /* in the order they are probed */
+    uint16_t n_relevant, relevant_at[KEY_WORDS]; /* its words that are not zero */
+    struct shape *shapes[CACHE_SHAPES];          /* in the order they are probed */
     unsigned n_shapes;
     struct shape *level1;  /* one of them, or NULL: nothing of level 1 yet */
     uint32_t hand[RING_N]; /* a flow of the ring: the oldest; 0: empty */
     uint32_t n[RING_N];
+    int64_t had_ns;               /* lane.c's: the time of the lane that this port has had, as it is shared out */
     struct waiting_port *waiting; /* waiting.c's; freed with the port */
     _Atomic uint32_t n_waiting;   /* packets in it; anyone may read */
     struct cache_port *next;

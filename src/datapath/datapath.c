@@ -33,9 +33,9 @@ dp_ports(const struct datapath *dp)
 }
 
 instant
-dp_now(const struct datapath *dp)
+dp_time_of(const struct datapath *dp, instant real)
 {
-    return loop_now_from(dp->loop);
+    return loop_time_of(dp->loop, real);
 }
 
 unsigned

@@ -7,6 +7,7 @@
  *          vlan     as tuple, and push_vlan
  *          rewrite  as tuple, and dec_ttl with another destination address
  *          miss     nothing is ever kept: every packet asks
+ *          beside   as tuple, while another port of the lane sends nothing but new connections; the figures are those of the first port
  * Shape.   bench-source to bench-sink through one lane; the pipeline is a function of a few lines.
  */
 #include "base/mem.h"
@@ -21,6 +22,7 @@ struct job {
     const char *kind;
     struct datapath *dp;
     dpport sink;
+    dpport scanner, scan_sink; /* "beside" */
 };
 
 static void
@@ -49,7 +51,8 @@ job_translate(void *job_, const struct key *key, const struct packet *p, instant
         actions_add(&v->actions, ACT_SET_HEADERS, 0, both, sizeof both);
     }
     v->may_cache = strcmp(job->kind, "miss");
-    actions_add(&v->actions, ACT_OUTPUT, job->sink, NULL, 0);
+    bool is_scan = job->scanner && key->port == job->scanner;
+    actions_add(&v->actions, ACT_OUTPUT, is_scan ? job->scan_sink : job->sink, NULL, 0);
 }
 
 static const struct dp_ops job_ops = {.translate = job_translate};
@@ -171,12 +174,31 @@ run_lane(struct job *job, struct loop *loop, struct device *source, struct devic
     dp_port_relevant(job->dp, port, &v.mask);
 
     warm_up(job->dp);
+    struct device *scan[2] = {NULL, NULL};
+    if (!strcmp(job->kind, "beside")) {
+        dpport sink_port, source_port;
+        scan[0] = door(loop, "scan", "bench-source", 1u << 24);
+        scan[1] = door(loop, "scansink", "bench-sink", 0);
+        if (dp_port_add(job->dp, scan[1], DPPORT_NONE, &sink_port, NULL))
+            exit(1);
+        job->scan_sink = sink_port;
+        job->scanner = sink_port + 1; /* the next free number, known before its first packet comes */
+        if (dp_port_add(job->dp, scan[0], job->scanner, &source_port, NULL))
+            exit(1);
+        dp_port_relevant(job->dp, source_port, &v.mask);
+    }
     int64_t began = cpu_ns();
     uint64_t before = sunk(sink);
     struct timespec wait = {(time_t) seconds_, (long) ((seconds_ - (time_t) seconds_) * 1e9)};
     nanosleep(&wait, NULL);
     uint64_t packets = sunk(sink) - before;
     report(job, flows, packets, cpu_ns() - began);
+    if (scan[0]) {
+        dp_port_del(job->dp, job->scanner);
+        dp_port_del(job->dp, job->scan_sink);
+        device_close(scan[0], true);
+        device_close(scan[1], true);
+    }
     dp_port_del(job->dp, port);
     dp_port_del(job->dp, job->sink);
     dp_free(job->dp);
@@ -185,14 +207,14 @@ run_lane(struct job *job, struct loop *loop, struct device *source, struct devic
 int
 main(int argc, char *argv[])
 {
-    static const char *const kinds[] = {"floor", "tuple", "port", "vlan", "rewrite", "miss"};
+    static const char *const kinds[] = {"floor", "tuple", "port", "vlan", "rewrite", "miss", "beside"};
     bool known = false;
     for (unsigned i = 0; argc > 2 && i < ARRAY_SIZE(kinds); i++)
         known |= !strcmp(argv[1], kinds[i]);
     unsigned flows = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     double seconds_ = argc > 3 ? strtod(argv[3], NULL) : 2;
     if (!known || !flows || seconds_ <= 0) {
-        fprintf(stderr, "usage: %s floor|tuple|port|vlan|rewrite|miss FLOWS [SECONDS]\n", argv[0]);
+        fprintf(stderr, "usage: %s floor|tuple|port|vlan|rewrite|miss|beside FLOWS [SECONDS]\n", argv[0]);
         return 2;
     }
     rcu_register();

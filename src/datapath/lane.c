@@ -27,7 +27,8 @@ LOG_MODULE(lane)
 #define EVENTS 64
 #define WAKE UINT64_MAX
 #define SWEEP_CHUNK 512
-#define MISS_TIME_MAX micros(20) /* of a turn */
+#define MISS_TIME_MAX micros(20) /* at a time */
+#define FAIR_SLACK micros(50)    /* that one port may be ahead of another */
 #define WAITING_PER_TURN 64
 #define DEAD_MANY 4096
 
@@ -45,10 +46,18 @@ pause_cpu(void)
 #endif
 }
 
+/* Reads the clock: once per burst, and after each translation. */
+static instant
+read_clock(struct lane *l)
+{
+    l->clock = clock_now();
+    l->now = dp_time_of(l->dp, l->clock);
+    return l->clock;
+}
+
 /* ---- a burst ---- */
 
 struct burst {
-    struct rxq *rxq;
     struct cache_port *cp;
     unsigned n;
     struct packet *packets[BURST];
@@ -76,7 +85,7 @@ parse_one(struct lane *l, struct packet *p, unsigned vlans, unsigned i)
 static void
 burst_parse(struct lane *l, struct burst *b)
 {
-    dpport number = b->rxq->port->number;
+    dpport number = b->cp->port;
     unsigned vlans = dp_vlan_limit(l->dp), kept = 0;
     for (unsigned i = 0; i < b->n; i++)
         __builtin_prefetch(b->packets[i]->data);
@@ -130,13 +139,13 @@ struct group {
     uint32_t bytes;
 };
 
-/* Packets of one flow stand together: one count and one act per group. */
-static void
+/* Packets of one flow stand together: one count and one act per group.  Returns how many packets had a flow. */
+static unsigned
 groups_act(struct lane *l, struct burst *b)
 {
     struct group groups[BURST];
     uint8_t chain[BURST];
-    unsigned n_groups = 0;
+    unsigned n_groups = 0, n_hits = 0;
     uint32_t mark = (uint32_t) (++l->burst_no << 5);
 
     for (unsigned i = 0; i < b->n; i++) {
@@ -163,8 +172,10 @@ groups_act(struct lane *l, struct burst *b)
             packets[j] = b->packets[at];
         flow_count(g->flow, g->n, g->bytes, host16(g->tcp_flags), l->now);
         flow_act(l, g->flow, packets, g->n);
+        n_hits += g->n;
     }
     count(&l->counters.batches, n_groups);
+    return n_hits;
 }
 
 /* ---- misses ---- */
@@ -240,21 +251,42 @@ elders_first(struct lane *l, struct burst *b)
     b->n = kept;
 }
 
+/* Misses cost so much less than hits bring that they may not take what hits need: of a lane that is never done, an eighth.  Only where hardly
+ * anything hits are they what the lane is there for. */
+static void
+earn_miss_time(struct lane *l, int64_t turn_ns, bool is_backlogged)
+{
+    if (!is_backlogged) {
+        l->miss_credit_ns = MISS_TIME_MAX.ns;
+        return;
+    }
+    int64_t share = MAX(125, 875 - (int64_t) l->hit_permille * 8); /* permille of the time */
+    l->miss_credit_ns = MIN(l->miss_credit_ns + turn_ns * share / (1000 - share), MISS_TIME_MAX.ns);
+}
+
+/* Misses began at 'began' and are done now: somebody pays. */
+static void
+pay_misses(struct lane *l, struct cache_port *cp, instant began)
+{
+    int64_t cost = instant_since(l->clock, began).ns;
+    l->miss_credit_ns -= cost;
+    cp->had_ns += cost;
+    count(&l->counters.miss_ns, cost);
+}
+
 static void
 misses_ask(struct lane *l, struct burst *b)
 {
-    instant until = instant_add(l->now, MISS_TIME_MAX), began = l->now;
+    instant began = l->clock;
     for (unsigned i = 0; i < b->n; i++) {
         if (b->flows[i])
             continue;
-        if (!l->waiting.n && instant_before(l->now, until)) {
-            if (serve_one(l, b->cp, b->keys[i], b->packets[i]))
-                l->now = dp_now(l->dp);
-        } else {
+        if (l->waiting.n || l->miss_credit_ns <= instant_since(l->clock, began).ns)
             wait_in_line(l, b->cp, b->packets[i], cache_exact_hash(&l->cache, b->cp, b->keys[i]));
-        }
+        else if (serve_one(l, b->cp, b->keys[i], b->packets[i]))
+            read_clock(l);
     }
-    count(&l->counters.miss_ns, instant_since(l->now, began).ns);
+    pay_misses(l, b->cp, began);
 }
 
 /* Serves those that wait, for as long as misses may take. */
@@ -263,23 +295,20 @@ serve_waiting(struct lane *l, const struct ports *ports)
 {
     struct cache_port *cp;
     struct packet *p;
-    instant began = l->now = dp_now(l->dp), until = instant_add(began, MISS_TIME_MAX);
+    instant began = read_clock(l);
     exits_begin(&l->exits, ports, l->now);
-    for (unsigned i = 0; i < WAITING_PER_TURN && instant_before(l->now, until); i++) {
-        p = waiting_take(&l->waiting, &cp);
-        if (!p)
-            break;
+    for (unsigned i = 0; i < WAITING_PER_TURN && l->miss_credit_ns > 0 && (p = waiting_take(&l->waiting, &cp)); i++) {
         if (cp->is_gone)
             exits_drop(&l->exits, p, DROP_NO_ROUTE_TO_BRIDGE);
-        else if (!parse_one(l, p, dp_vlan_limit(l->dp), 0))
-            exits_drop(&l->exits, p,
-                       DROP_RX_RUNT); /* it had a key when it came: how many tags count was reconfigured */
+        else if (!parse_one(l, p, dp_vlan_limit(l->dp), 0)) /* how many tags count was reconfigured */
+            exits_drop(&l->exits, p, DROP_RX_RUNT);
         else if (serve_one(l, cp, &l->keys[0], p))
-            l->now = dp_now(l->dp);
+            read_clock(l);
         waiting_done(cp);
+        pay_misses(l, cp, began);
+        began = l->clock;
     }
     exits_flush(&l->exits);
-    count(&l->counters.miss_ns, instant_since(l->now, began).ns);
 }
 
 /* ---- queues ---- */
@@ -300,13 +329,13 @@ learn_relevant(struct lane *l, struct rxq *rxq)
 static unsigned
 serve(struct lane *l, struct rxq *rxq, const struct ports *ports)
 {
-    struct burst b = {.rxq = rxq};
+    struct burst b;
     struct device *d = rxq->port->device;
+    instant began = l->clock;
     unsigned n = b.n = d->class->receive(d, rxq->queue, l->pool, b.packets);
     if (!n)
         return 0;
 
-    instant began = l->now = dp_now(l->dp);
     exits_begin(&l->exits, ports, l->now);
     learn_relevant(l, rxq);
     b.cp = rxq->cp;
@@ -315,16 +344,20 @@ serve(struct lane *l, struct rxq *rxq, const struct ports *ports)
     cache_find(&l->cache, b.cp, b.keys, b.n, b.flows);
     if (unlikely(l->waiting.n))
         elders_first(l, &b);
-    groups_act(l, &b);
-    misses_ask(l, &b);
+    unsigned n_hits = groups_act(l, &b);
+    read_clock(l);
+    b.cp->had_ns += instant_since(l->clock, began).ns;
+    l->hit_permille = (l->hit_permille * 31 + n_hits * 1000 / n) / 32;
+    if (unlikely(n_hits < b.n)) {
+        exits_flush(&l->exits); /* nobody's hit waits for anybody's miss */
+        misses_ask(l, &b);
+    }
     exits_flush(&l->exits);
 
     count(&rxq->packets, n);
+    count(&rxq->busy_ns, instant_since(l->clock, began).ns);
     count(&l->counters.packets, n);
     count(&l->counters.bursts, 1);
-    instant end = dp_now(l->dp);
-    count(&rxq->busy_ns, instant_since(end, began).ns);
-    count(&l->counters.busy_ns, instant_since(end, began).ns);
     return n;
 }
 
@@ -353,20 +386,52 @@ adopt_polls(struct lane *l, struct polls *polls)
             l->active[l->n_active++] = i;
 }
 
+/* Time is shared out among ports: one that had more than another, because its packets miss, waits until the others have had as much. */
+static bool
+may_be_served(struct lane *l, const struct rxq *rxq)
+{
+    return !rxq->cp || rxq->cp->had_ns <= l->fair_ns + FAIR_SLACK.ns;
+}
+
+static void
+find_fair_time(struct lane *l, const struct polls *polls)
+{
+    int64_t least = INT64_MAX;
+    for (unsigned i = 0; i < l->n_active; i++) {
+        struct cache_port *cp = polls->at[l->active[i]]->cp;
+        if (!cp)
+            continue;
+        cp->had_ns = MAX(cp->had_ns, l->fair_ns); /* who was away has nothing saved */
+        least = MIN(least, cp->had_ns);
+    }
+    if (least != INT64_MAX)
+        l->fair_ns = least;
+}
+
 static unsigned
 serve_active(struct lane *l, struct polls *polls, const struct ports *ports)
 {
-    unsigned total = 0, kept = 0;
+    unsigned total = 0, kept = 0, most = 0;
+    instant began = l->clock;
+    if (l->n_active > 1)
+        find_fair_time(l, polls);
     for (unsigned i = 0; i < l->n_active; i++) {
         struct rxq *rxq = polls->at[l->active[i]];
+        if (l->n_active > 1 && !may_be_served(l, rxq)) {
+            l->active[kept++] = l->active[i];
+            continue;
+        }
         unsigned n = serve(l, rxq, ports);
         total += n;
+        most = MAX(most, n);
         if (n)
             l->active[kept++] = l->active[i];
         else
             rxq->is_active = false;
     }
     l->n_active = kept;
+    if (total)
+        earn_miss_time(l, instant_since(l->clock, began).ns, most == BURST);
     return total;
 }
 
@@ -404,15 +469,17 @@ look(struct lane *l, struct polls *polls, int timeout_ms)
 static void
 rest(struct lane *l, struct polls *polls)
 {
-    instant now = dp_now(l->dp);
-    if (instant_since(now, l->last_work).ns < l->spin.ns) {
+    instant began = l->clock;
+    if (instant_since(began, l->last_work).ns < l->spin.ns) {
         if (!look(l, polls, 0))
             pause_cpu();
-        count(&l->counters.idle_ns, instant_since(dp_now(l->dp), now).ns);
+        read_clock(l);
+        count(&l->counters.idle_ns, instant_since(l->clock, began).ns);
         return;
     }
     look(l, NULL, -1);
-    span slept = instant_since(dp_now(l->dp), now);
+    read_clock(l);
+    span slept = instant_since(l->clock, began);
     count(&l->counters.sleeps, 1);
     count(&l->counters.sleep_ns, slept.ns);
     if (slept.ns < SPIN_MAX.ns * 2)
@@ -473,6 +540,7 @@ lane_main(void *l_)
     pthread_setname_np(pthread_self(), name);
     pin(l);
     rcu_register();
+    read_clock(l);
     for (unsigned turn = 0; !atomic_load_explicit(&l->stop, memory_order_acquire); turn++) {
         rcu_quiescent();
         struct polls *polls = rcu_get(&l->polls);
@@ -481,21 +549,27 @@ lane_main(void *l_)
             adopt_polls(l, polls);
         take_orders(l, ports);
 
+        instant began = l->clock;
         unsigned n = serve_active(l, polls, ports);
         if (l->waiting.n)
             serve_waiting(l, ports);
-        if (l->cache.sweep_at)
+        if (l->cache.sweep_at) {
             sweep_some(l);
+            read_clock(l);
+        }
         if (unlikely(atomic_load_explicit(&l->cache.n_dead, memory_order_relaxed) > DEAD_MANY))
             dp_reap_soon(l->dp);
 
         count(&l->counters.turns, 1);
+        count(&l->counters.busy_ns, instant_since(l->clock, began).ns);
         if (n) {
-            l->last_work = l->now;
+            l->last_work = l->clock;
             count(&l->counters.busy_turns, 1);
             if (turn % LOOK_EVERY == 0)
                 look(l, polls, 0);
-        } else if (!l->waiting.n && !l->cache.sweep_at && !l->n_active) {
+        } else if (l->waiting.n) {
+            l->miss_credit_ns = MISS_TIME_MAX.ns; /* nobody else wants the time */
+        } else if (!l->cache.sweep_at && !l->n_active) {
             rest(l, polls);
         }
     }
@@ -562,6 +636,7 @@ lane_new(struct datapath *dp, unsigned index, int cpu, unsigned flow_limit)
     l->index = index;
     l->cpu = cpu;
     l->spin = SPIN_MAX;
+    l->miss_credit_ns = MISS_TIME_MAX.ns;
     l->pool = packet_pool_new(LANE_CHUNKS, LANE_TAILS);
     ASSERT(l->pool);
     cache_init(&l->cache, index, dp_versions(dp), flow_limit);

@@ -75,8 +75,13 @@ struct lane {
     uint64_t polls_version;
     uint16_t *active; /* slots */
     unsigned n_active, active_room;
-    instant now, last_work;
-    span spin; /* how long to look again before sleeping */
+    instant clock;          /* of the system: what work costs */
+    instant now;            /* of the loop, which may stand still or jump: what flows are told */
+    instant last_work;      /* of the system */
+    int64_t miss_credit_ns; /* what misses may still cost */
+    uint32_t hit_permille;  /* of late: how many packets of bursts were hits */
+    int64_t fair_ns;        /* the least time that an active port has had */
+    span spin;              /* how long to look again before sleeping */
     uint64_t burst_no;
     struct verdict verdict;
     uint32_t keys_long; /* bits: which of the keys has something beyond its first line */
@@ -101,7 +106,7 @@ void lane_sweep_wait(struct lane *, uint64_t ticket);
 
 /* What lane.c needs of the datapath. */
 const struct ports *dp_ports(const struct datapath *);
-instant dp_now(const struct datapath *);
+instant dp_time_of(const struct datapath *, instant real);
 void dp_translate(struct datapath *, const struct key *, const struct packet *, instant now, struct verdict *);
 /* The lane's dead records are many: somebody should take them soon. */
 void dp_reap_soon(struct datapath *);

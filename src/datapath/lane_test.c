@@ -12,6 +12,7 @@ struct world {
     int64_t translate_ns;
     _Atomic unsigned n_translated;
     _Atomic bool stop;
+    _Atomic unsigned out_then; /* frames that had left when the last translation began */
     unsigned n_put;
 };
 
@@ -21,6 +22,7 @@ slow_translate(void *w_, const struct key *key, UNUSED const struct packet *p, U
     struct world *w = w_;
     instant until = instant_add(clock_now(), nanos(w->translate_ns));
     atomic_fetch_add(&w->n_translated, 1);
+    atomic_store(&w->out_then, door_n_out(w->out));
     deps_add(&v->deps, dp_versions(w->dp), version_slot(VERSION_TABLE, host16(key->tp_src)));
     memset(&v->mask.port, 0xff, sizeof v->mask.port);
     memset(&v->mask.tp_src, 0xff, sizeof v->mask.tp_src);
@@ -145,6 +147,32 @@ TEST(order_is_kept_while_queues_go_from_lane_to_lane)
     world_free(w);
 }
 
+TEST(hits_leave_before_a_miss_of_the_same_burst_is_translated)
+{
+    struct world *w = world_new(0);
+    put(w, 1, 1);
+    CHECK(door_wait_out(w->out, 1));
+    for (unsigned round = 1; round <= 50; round++) {
+        uint8_t f[BURST][64];
+        uint32_t len = 0;
+        unsigned before = door_n_out(w->out);
+        for (unsigned i = 0; i < BURST; i++)
+            len = frame_udp(f[i], 1, 2, i == 3 ? 100 + round : 1, i == 3 ? 0 : 1, 1);
+        pthread_mutex_lock(&w->in->lock); /* so that they come as one burst */
+        for (unsigned i = 0; i < BURST; i++) {
+            struct door_frame *d = &w->in->in[(w->in->in_head + w->in->n_in++) % DOOR_FRAMES];
+            d->len = len;
+            memcpy(d->bytes, f[i], len);
+        }
+        uint64_t one = 1;
+        CHECK(write(w->in->fd, &one, sizeof one) > 0);
+        pthread_mutex_unlock(&w->in->lock);
+        CHECK(door_wait_out(w->out, before + BURST));
+        CHECK_EQ(atomic_load(&w->out_then), before + BURST - 1);
+    }
+    world_free(w);
+}
+
 TEST(lanes_of_a_mask_run_where_it_says)
 {
     struct world *w = world_new(0);
@@ -215,5 +243,5 @@ TEST(ports_flows_versions_and_lanes_change_under_traffic)
 }
 
 TESTS(order_inside_a_flow_is_kept_while_packets_wait, order_is_kept_while_flows_are_forgotten,
-      order_is_kept_while_queues_go_from_lane_to_lane, lanes_of_a_mask_run_where_it_says,
-      ports_flows_versions_and_lanes_change_under_traffic)
+      order_is_kept_while_queues_go_from_lane_to_lane, hits_leave_before_a_miss_of_the_same_burst_is_translated,
+      lanes_of_a_mask_run_where_it_says, ports_flows_versions_and_lanes_change_under_traffic)

@@ -106,12 +106,18 @@ read_clock(struct loop *l)
 }
 
 instant
-loop_now_from(const struct loop *l)
+loop_time_of(const struct loop *l, instant real)
 {
     int64_t frozen = atomic_load_explicit(&l->shared_frozen_ns, memory_order_relaxed);
     if (unlikely(frozen != NOT_FROZEN))
         return (instant){frozen};
-    return (instant){clock_now().ns + atomic_load_explicit(&l->shared_shift_ns, memory_order_relaxed)};
+    return (instant){real.ns + atomic_load_explicit(&l->shared_shift_ns, memory_order_relaxed)};
+}
+
+instant
+loop_now_from(const struct loop *l)
+{
+    return loop_time_of(l, clock_now());
 }
 
 instant

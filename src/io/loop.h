@@ -31,6 +31,8 @@ bool loop_turn(struct loop *, bool wait); /* one turn; false: nothing is left th
 instant loop_now(const struct loop *);
 /* The same clock, read now, by any thread: lanes. */
 instant loop_now_from(const struct loop *);
+/* What this clock says when the system's monotonic clock says 'real'; any thread. */
+instant loop_time_of(const struct loop *, instant real);
 int64_t loop_wall_ms(const struct loop *);
 void loop_time_stop(struct loop *);
 /* Moves a stopped clock on by 'total', in steps of 'step' (0: one step), running what comes due after each; then calls
