@@ -289,7 +289,8 @@ compare_names(const void *a, const void *b)
 void
 print_sorted(struct text *out, const char **names, size_t n)
 {
-    qsort(names, n, sizeof *names, compare_names);
+    if (n)
+        qsort(names, n, sizeof *names, compare_names);
     for (size_t i = 0; i < n; i++)
         text_addf(out, "%s\n", names[i]);
 }

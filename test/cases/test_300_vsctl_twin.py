@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from lab import COMPAT, run
+from lab import COMPAT, eventually, run
 
 SCHEMA = "src/ovsdb/vswitch.ovsschema"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -29,17 +29,17 @@ def canonical(text):
 
 
 class Side:
-    def __init__(self, lab, name, vsctl):
+    def __init__(self, lab, name, vsctl, server):
         self.dir = lab.dir / name
         self.dir.mkdir()
         self.vsctl = vsctl
         self.env = os.environ | {"OVS_RUNDIR": str(self.dir), "OVS_DBDIR": str(self.dir), "OVS_LOGDIR": str(self.dir),
                                  "OVS_SYSLOG_METHOD": "null"}
         run("/usr/bin/ovsdb-tool", "create", self.dir / "conf.db", os.path.join(ROOT, SCHEMA), env=self.env)
-        self.server = subprocess.Popen(["/usr/sbin/ovsdb-server", "conf.db", f"--remote=punix:{self.dir}/db.sock", "--unixctl=none.ctl", "-vconsole:off"],
+        self.server = subprocess.Popen([server, "conf.db", f"--remote=punix:{self.dir}/db.sock", "--unixctl=none.ctl", "-vconsole:off"],
                                        cwd=self.dir, env=self.env)
         lab.defer(self.stop)
-        lab.wait_for(lambda: (self.dir / "db.sock").exists())
+        eventually(lambda: (self.dir / "db.sock").exists())
 
     def stop(self):
         self.server.kill()
@@ -56,10 +56,12 @@ class Side:
         return [sorted(table.splitlines()) for table in tables]
 
 
-@pytest.fixture
-def twins(lab):
-    lab.wait_for = __import__("lab").eventually
-    return Side(lab, "peer", shutil.which("ovs-vsctl", path="/usr/bin:/bin")), Side(lab, "ours", str(COMPAT / "ovs-vsctl"))
+@pytest.fixture(params=["debian", "ours"])
+def twins(lab, request):
+    """Our side's database is served by Debian's server, then by ours."""
+    debian = "/usr/sbin/ovsdb-server"
+    return (Side(lab, "peer", shutil.which("ovs-vsctl", path="/usr/bin:/bin"), debian),
+            Side(lab, "ours", str(COMPAT / "ovs-vsctl"), debian if request.param == "debian" else str(COMPAT / "ovsdb-server")))
 
 
 def unordered(out):
