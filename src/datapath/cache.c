@@ -34,6 +34,15 @@
 #define HUGE_PAGE (2u << 20)
 #define CLOCK_STEPS 16 /* flows the hand passes at a time */
 
+/* Also made for wider registers, where the processor has them (1,000 flows: 93 cycles per packet without, 87 with).  Sanitizers do not like what chooses
+ * between the two before main(). */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&                       \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+
 struct bucket {
     uint16_t tags[BUCKET_SLOTS]; /* 0: empty */
     uint32_t at[BUCKET_SLOTS];
@@ -547,7 +556,7 @@ find_by(struct cache *c, struct shape *s, const struct key *const keys[], unsign
     count(&c->counters.hits[s->is_level1 ? 0 : 1], n_hits);
 }
 
-static NOINLINE void
+static NOINLINE WIDE void
 find_by_line(struct cache *c, struct shape *s, const struct key *const keys[], unsigned n, struct flow *flows[],
              uint32_t all)
 {
