@@ -251,7 +251,7 @@ read_row(struct vport *p, const struct crow *row)
         if (!hwaddr_parse(mac, &p->mac))
             log_warn("interface %s: cannot set MAC to %s", p->name, mac);
     } else {
-        p->mac = (struct mac){{0}};
+        p->mac = is_patch(p) ? hwaddr_of_row(&p->row) : (struct mac){{0}}; /* controllers want to see one */
     }
 }
 

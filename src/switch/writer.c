@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "io/daemon.h"
 #include "switch/host.h"
-#include "switch/identity.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -112,7 +111,7 @@ static void
 put_links(struct ctxn *t, struct crow *row, const struct vport *p, const struct device_status *s)
 {
     bool is_patch = p->peer != NULL, is_there = is_patch || s->is_present;
-    struct mac address = is_patch ? hwaddr_of_row(&p->row) : s->mac;
+    struct mac address = is_patch ? p->mac : s->mac;
     char mac[18];
 
     snprintf(mac, sizeof mac, MAC_FMT, MAC_ARGS(address));
