@@ -216,3 +216,47 @@ def test_statistics_of_the_machine_come_when_asked(br0):
     eventually(lambda: "cpu" in (br0.rows("Open_vSwitch", "statistics")[0]["statistics"] or {}), 8, 0.2)
     br0.vsctl("set", "open_vswitch", ".", "other_config:enable-statistics=false")
     eventually(lambda: not br0.rows("Open_vSwitch", "statistics")[0]["statistics"], 8, 0.2)
+
+
+@pytest.mark.ours_only("the field's device keeps the numbers of the old datapath")
+def test_datapath_type_changes_under_way(lab, br0):
+    a, b = lab.host("a", br0), lab.host("b", br0)
+    br0.add_port("br0", "b")
+    br0.add_port("br0", "a")
+    numbers = {r["name"]: r["ofport"] for r in br0.rows("Interface")}
+    br0.vsctl("set", "bridge", "br0", "datapath_type=system")
+    assert br0.appctl("dpctl/dump-dps") == "system@ovs-system"
+    assert {r["name"]: r["ofport"] for r in br0.rows("Interface")} == numbers
+    assert eventually(lambda: a.pings(b))
+    assert "br0 65534/" in br0.appctl("dpif/show") and "(internal)" in br0.appctl("dpif/show")
+
+
+def test_a_bridge_whose_local_port_the_database_does_not_mention(lab, sw):
+    """As some clients insert it: a Bridge row, and no Port named like it."""
+    transaction = ["Open_vSwitch", {"op": "insert", "table": "Bridge", "row": {"name": "br7", "datapath_type": "netdev"}, "uuid-name": "b"},
+                   {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["bridges", "insert", ["named-uuid", "b"]]]}]
+    sw.inside(sw.program("ovsdb-client"), "transact", "unix:" + str(sw.dir / "db.sock"), json.dumps(transaction))
+    eventually(lambda: "br7" in sw.devices())
+    a, b = lab.host("a", sw), lab.host("b", sw)
+    sw.add_port("br7", "a")
+    sw.add_port("br7", "b")
+    assert a.pings(b)
+    assert sw.interface("a")["ofport"] == 1
+    sw.vsctl("del-br", "br7")
+    eventually(lambda: "br7" not in sw.devices())
+
+
+@pytest.mark.ours_only("the peer is older than JSON")
+def test_show_commands_answer_in_json(lab, br0):
+    a, b = lab.host("a", br0), lab.host("b", br0)
+    br0.add_port("br0", "a", "tag=5")
+    br0.add_port("br0", "b", "tag=5")
+    assert a.pings(b)
+    ask = lambda *words: json.loads(br0.appctl("--format=json", *words))
+    assert {(e["mac"], e["port"], e["vlan"], e["static"]) for e in ask("fdb/show", "br0")} == {(a.mac, 1, 5, False), (b.mac, 2, 5, False)}
+    (datapath,) = ask("dpif/show")
+    assert datapath["name"] == "netdev@ovs-netdev"
+    assert [(p["name"], p["ofport"]) for p in datapath["bridges"]["br0"]] == [("a", 1), ("b", 2), ("br0", 65534)]
+    assert ask("fdb/stats-show", "br0")["entries"] == 2
+    assert any(d["name"] == "no_rule" for d in ask("drops/show"))
+    assert isinstance(ask("drops/last"), list)
