@@ -28,7 +28,7 @@ void unixctl_failf(struct unixctl_conn *, const char *fmt, ...) PRINTF(2, 3);
 bool unixctl_wants_json(const struct unixctl_conn *); /* the caller said --format json */
 
 /* Opens the socket.  path NULL: RUNDIR/PROGRAM.PID.ctl ; "none": no socket.  Registers version, list-commands, set-options, vlog/ *,
- * coverage/ *, memory/show (io/memory.h). */
+ * coverage/ *, memory/show (io/memory.h), and moves the windows of coverage/show on every five seconds. */
 int unixctl_open(struct loop *, const char *path, struct unixctl **, struct why *);
 const char *unixctl_path(const struct unixctl *);
 void unixctl_close(struct unixctl *); /* answers in flight are still sent; the socket file goes */

@@ -90,7 +90,7 @@ struct vswitch {
     struct client *db;
     struct netlink *netlink; /* tells when a device comes that a port waits for */
     struct task sync;
-    struct timer second, stats, coverage; /* retries, ageing, bonds; statistics; windows of coverage */
+    struct timer second, stats; /* retries, ageing, bonds; statistics */
     struct hmap bridges;                  /* vbridge by name */
     struct hmap bundles_by_row, ports_by_row, ports_by_name;
     struct backer *backers[DP_N];

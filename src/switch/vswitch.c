@@ -7,7 +7,6 @@
  *     standing aside     another switch holds the lock                  nothing              nothing
  */
 #include "switch/model.h"
-#include "base/coverage.h"
 #include "base/log.h"
 #include <string.h>
 
@@ -271,14 +270,6 @@ statistics(void *aux)
     timer_set_in(&v->stats, v->stats_interval);
 }
 
-static void
-coverage_five_seconds(void *aux)
-{
-    struct vswitch *v = aux;
-    coverage_tick();
-    timer_set_in(&v->coverage, seconds(5));
-}
-
 /* ---- Life. ---- */
 
 static const struct client_ops client_ops = {.changed = database_changed};
@@ -315,7 +306,6 @@ vswitch_new(struct loop *loop, const struct vswitch_options *options, struct vsw
     task_init(&v->sync, loop, sync_now, v);
     timer_init(&v->second, loop, tick, v);
     timer_init(&v->stats, loop, statistics, v);
-    timer_init(&v->coverage, loop, coverage_five_seconds, v);
     if (options->dummy)
         device_enable_dummy(loop, *options->dummy ? options->dummy : NULL);
 
@@ -334,7 +324,6 @@ vswitch_new(struct loop *loop, const struct vswitch_options *options, struct vsw
     }
     timer_set_in(&v->second, SECOND);
     timer_set_in(&v->stats, v->stats_interval);
-    timer_set_in(&v->coverage, seconds(5));
     *vp = v;
     return 0;
 }
@@ -349,7 +338,6 @@ vswitch_free(struct vswitch *v, bool cleanup)
     task_cancel(&v->sync);
     timer_cancel(&v->second);
     timer_cancel(&v->stats);
-    timer_cancel(&v->coverage);
     client_free(v->db);
     netlink_close(v->netlink);
     hmap_fini(&v->bridges);

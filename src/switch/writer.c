@@ -380,6 +380,8 @@ writer_run(struct vswitch *v)
     if (v->writing || !is_anything_marked(v) || !client_is_connected(v->db) || !client_has_lock(v->db) ||
         !client_is_ready(v->db) || instant_before(loop_now(v->loop), v->write_not_before))
         return;
+    if (!client_only(v->db, "Open_vSwitch")) /* not before 'ovs-vsctl init': what is marked stays so */
+        return;
     struct ctxn *t = ctxn_open(v->db);
     put_root(t, v);
     VBRIDGE_FOR(b, v)

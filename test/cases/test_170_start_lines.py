@@ -111,3 +111,18 @@ def test_restart_of_the_database_by_signal_takes_its_pid_file_along(sw):
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not pathlib.Path(f"/proc/{pid}").exists())
     assert sw.pid("ovsdb-server") is None
+
+
+def test_a_switch_before_init_waits_and_does_not_turn(idle):
+    """Between two questions a loop at rest takes a handful of turns; one that keeps itself busy takes thousands."""
+    sw = idle
+    sw.start_db()
+    sw.start_daemon()
+
+    def turns():
+        return int(sw.appctl("coverage/read-counter", "loop_turn"))
+
+    before = turns()
+    assert turns() - before < 50
+    sw.vsctl("--no-wait", "init")
+    sw.add_bridge("br0")  # and it still does its work once there is some
