@@ -493,26 +493,39 @@ vsctl_run(struct ctl *ctl, int argc, char *argv[], struct why *why)
     return connect_in_time(ctl, &o, why);
 }
 
+void
+vsctl_init(struct ctl *ctl, struct vsctl *v, const struct schema *schema)
+{
+    *v = (struct vsctl){.ovs = NULL};
+    ctl_init(ctl, "ovs-vsctl", schema, command_lists, vsctl_tables, vsctl_shows);
+    model_init(v);
+    ctl->aux = v;
+    ctl->forget = model_forget;
+}
+
+void
+vsctl_fini(struct ctl *ctl)
+{
+    model_forget(ctl);
+    vec_fini(&vsctl_of(ctl)->new_ifaces);
+    ctl_fini(ctl);
+}
+
 int
 vsctl_main(int argc, char *argv[])
 {
     AUTO(schema) struct schema *schema = vswitch_schema_new();
-    struct vsctl v = {.ovs = NULL};
     struct why why = {""};
+    struct vsctl v;
     struct ctl ctl;
 
     log_init("ovs-vsctl");
     (void) log_set_words("console:warn", NULL);
-    ctl_init(&ctl, "ovs-vsctl", schema, command_lists, vsctl_tables, vsctl_shows);
-    model_init(&v);
-    ctl.aux = &v;
-    ctl.forget = model_forget;
+    vsctl_init(&ctl, &v, schema);
     int err = vsctl_run(&ctl, argc, argv, &why);
     if (err && !ctl.status)
         fprintf(stderr, "ovs-vsctl: %s\n", why.text);
     int status = err ? (ctl.status ? ctl.status : EXIT_FAILURE) : MAX(ctl.status, 0);
-    model_forget(&ctl);
-    vec_fini(&v.new_ifaces);
-    ctl_fini(&ctl);
+    vsctl_fini(&ctl);
     return status;
 }

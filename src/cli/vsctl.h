@@ -73,5 +73,8 @@ extern const struct ctl_table vsctl_tables[];
 extern const struct ctl_show vsctl_shows[];
 
 int vsctl_main(int argc, char *argv[]);
+/* Everything but words and a database; 'v' and the schema are borrowed. */
+void vsctl_init(struct ctl *, struct vsctl *, const struct schema *);
+void vsctl_fini(struct ctl *);
 
 #endif
