@@ -485,8 +485,9 @@ jv_str_eq(const struct jv *v, const char *s)
 bool
 jv_equal(const struct jv *a, const struct jv *b)
 {
-    if (a->type != b->type)
-        return false;
+    if (a->type != b->type) /* a large real may be printed without a point */
+        return (a->type == JV_INT && b->type == JV_REAL && (double) a->i == b->r) ||
+               (a->type == JV_REAL && b->type == JV_INT && a->r == (double) b->i);
     switch (a->type) {
     case JV_INT:
         return a->i == b->i;
@@ -505,8 +506,9 @@ jv_equal(const struct jv *a, const struct jv *b)
         if (a->n != b->n)
             return false;
         for (size_t i = 0; i < a->n; i++) {
-            const struct jv *other = jv_get(b, a->at[2 * i].s);
-            if (!other || !jv_equal(&a->at[2 * i + 1], other))
+            const struct jv *mine = jv_get(a, a->at[2 * i].s),
+                            *other = jv_get(b, a->at[2 * i].s); /* the last of a name */
+            if (!other || !jv_equal(mine, other))
                 return false;
         }
         return true;
