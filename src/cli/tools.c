@@ -3,6 +3,7 @@
 #include "cli/appctl.h"
 #include "cli/dbclient.h"
 #include "cli/dbtool.h"
+#include "cli/ofctl.h"
 #include "cli/status.h"
 #include "cli/up.h"
 #include "cli/vsctl.h"
@@ -21,6 +22,7 @@ const struct tool tools[] = {
     {"dbclient", "ovsdb-client", "[OPTIONS] COMMAND [ARG...]", "ask a database server, watch what it holds",
      dbclient_main},
     {"dbtool", "ovsdb-tool", "[OPTIONS] COMMAND [ARG...]", "make, convert and read database files", dbtool_main},
+    {"ofctl", "ovs-ofctl", "[OPTIONS] COMMAND [ARG...]", "read and change the rules of a switch", ofctl_main},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

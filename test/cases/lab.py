@@ -394,8 +394,9 @@ class Switch:
         done = self.inside(self.program("ovs-appctl"), "--timeout=10", *words, check=check, **more)
         return done.rstrip("\n") if check else done
 
-    def ofctl(self, *words, check=True, **more):
-        done = self.inside(self.program("ovs-ofctl", PEER), *words, check=check, **more)  # there is none of our own yet
+    def ofctl(self, *words, check=True, whose=PEER, **more):
+        """Debian's ovs-ofctl: ours knows the commands about rules only."""
+        done = self.inside(self.program("ovs-ofctl", whose), *words, check=check, **more)
         return done.rstrip("\n") if check else done
 
     def rows(self, table, *columns):

@@ -3,7 +3,7 @@ import re
 import subprocess
 
 import pytest
-from lab import eventually
+from lab import OURS, eventually
 
 VERSIONS = ["OpenFlow1%d" % minor for minor in range(6)]
 FRAME = "in_port({port}),eth(src=50:54:00:00:00:05,dst=50:54:00:00:00:07),eth_type(0x0800),ipv4(src=192.168.0.1,dst={dst},proto=17,tos=0,ttl=64,frag=no),udp(src=5,dst=6)"
@@ -113,3 +113,20 @@ def test_frames_go_up_and_come_down(of):
     before = sent(of, 3)
     of.ofctl("packet-out", "br0", "in_port=controller packet=" + "505400000007505400000005" + "88b5" + "00" * 46 + " actions=output:3")
     eventually(lambda: sent(of, 3) == before + 1)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_our_ofctl_prints_rules_as_the_peer_s(of, version, tmp_path):
+    lines = ["table=0,priority=7,in_port=1,ip,nw_dst=10.0.0.0/8,cookie=0x5 actions=output:2,load:0x5->NXM_NX_REG0[],resubmit(,3)",
+             "table=3,tcp,tp_dst=80,idle_timeout=60,send_flow_rem actions=NORMAL", "table=3,priority=0 actions=drop"]
+    file = tmp_path / "flows"
+    file.write_text("\n".join(lines) + "\n")
+    of.ofctl("-O", version, "add-flows", "br0", str(file), whose=OURS)
+    ours = of.ofctl("-O", version, "--no-stats", "dump-flows", "br0", whose=OURS)
+    assert ours == of.ofctl("-O", version, "--no-stats", "--no-names", "dump-flows", "br0")
+    assert len(ours.splitlines()) == 3
+    assert "packet_count=0 byte_count=0 flow_count=3" in of.ofctl("-O", version, "dump-aggregate", "br0", whose=OURS)
+    of.ofctl("-O", version, "del-flows", "br0", "tcp", whose=OURS)
+    assert len(of.ofctl("-O", version, "--no-stats", "dump-flows", "br0", whose=OURS).splitlines()) == 2
+    refused = of.ofctl("-O", version, "add-flow", "br0", "actions=note:00,ct_clear", whose=OURS, check=False)
+    assert refused.returncode == 1 and "OFPBAC_BAD_TYPE" in refused.stderr
