@@ -6,6 +6,7 @@
 #include "datapath/flow_text.h"
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FRAME_MAX 65536
 #define L7_DEFAULT                                                                                                     \
@@ -37,6 +38,25 @@ make_frame(const struct vswitch *v, const struct vport *p, const char *text, siz
     return len < 0 ? refuse(why, len, "no frame fits %s", text) : len;
 }
 
+static uint64_t
+n_received(struct device *device)
+{
+    struct device_stats s = {0};
+    device->class->stats(device, &s);
+    return s.rx_packets + s.rx_dropped + s.rx_errors;
+}
+
+/* Callers look at flows, counters and files the moment the command returns, so it returns when the lane has served the frames.  A device that no
+ * lane serves is given up after 100 ms.  Blocking is fine here: this is a command of tests. */
+static void
+wait_until_served(const struct vport *p, struct device *device, uint64_t n)
+{
+    for (unsigned turns = 0; n_received(device) < n && turns < 2000; turns++)
+        usleep(50);
+    if (p && p->bundle->bridge->run)
+        dp_settle(backer_datapath(p->bundle->bridge->v->backers[p->bundle->bridge->type]));
+}
+
 static void
 receive(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
@@ -51,6 +71,7 @@ receive(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
         free(frame);
         return;
     }
+    uint64_t n_due = n_received(device);
     for (int i = 2; i < argc; i++) {
         size_t want_len = 0;
         if (!strcmp(argv[i], "--qid") && i + 1 < argc) {
@@ -68,9 +89,11 @@ receive(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
             free(frame);
             return;
         }
+        n_due++;
         device_dummy_inject(device, queue, frame, len); /* a full queue counts as rx_dropped, as on any wire */
     }
     free(frame);
+    wait_until_served(vport_named(v, argv[1]), device, n_due);
     unixctl_reply(conn, NULL);
 }
 
