@@ -1,5 +1,6 @@
 /* backer - a datapath and the bridges that share it; bridge.h and backer.h are the manual. */
 #include "pipeline/backer.h"
+#include "pipeline/spanning.h"
 #include "pipeline/table.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -41,7 +42,74 @@ tell_controllers(void *b, uint32_t reason, const struct key *key, const struct p
     verdict_fini(&v);
 }
 
-static const struct dp_ops ops = {ask_translate, take_credit, free_credits, tell_controllers};
+/* A BPDU; what is longer than one is none. */
+static void
+take_bpdu(struct backer *b, const struct key *key, const struct packet *p)
+{
+    struct wire from = wiring_door(b->wiring, key->port);
+    uint8_t frame[128];
+    size_t len = MIN(p->len, sizeof frame);
+    if (from.bridge && packet_read(p, 0, frame, len))
+        spanning_frame(from.bridge, from.number, frame, len);
+}
+
+static void
+take_control(void *b, uint32_t reason, const struct key *key, const struct packet *p)
+{
+    if (reason == CONTROL_STP)
+        take_bpdu(b, key, p);
+    else
+        tell_controllers(b, reason, key, p);
+}
+
+static const struct dp_ops ops = {ask_translate, take_credit, free_credits, take_control};
+
+/* ---- frames of our own ---- */
+
+void
+backer_on_work(struct backer *b, void (*wake)(void *), void *aux)
+{
+    b->wake = wake;
+    b->wake_aux = aux;
+}
+
+void
+backer_on_send(struct backer *b, void (*send)(void *, dpport, const void *, size_t), void *aux)
+{
+    b->send = send;
+    b->send_aux = aux;
+}
+
+void
+backer_wake(struct backer *b)
+{
+    if (b->wake)
+        b->wake(b->wake_aux);
+}
+
+void
+backer_send(struct backer *b, dpport door, const void *frame, size_t len)
+{
+    struct actions a;
+    if (b->send)
+        b->send(b->send_aux, door, frame, len);
+    if (!b->dp || !dp_port_device(b->dp, door))
+        return;
+    actions_init(&a);
+    actions_add(&a, ACT_OUTPUT, door, NULL, 0);
+    dp_packet_out(b->dp, frame, len, DPPORT_NONE, a.bytes, a.len);
+    actions_fini(&a);
+}
+
+struct mac
+backer_door_mac(const struct backer *b, dpport door)
+{
+    struct device_status s = {0};
+    struct device *d = b->dp ? dp_port_device(b->dp, door) : NULL;
+    if (d && d->class->status)
+        d->class->status(d, &s);
+    return s.mac;
+}
 
 /* ---- life ---- */
 
@@ -266,11 +334,12 @@ backer_rewire(struct backer *b)
 static unsigned
 relevance_of(const struct bridge *br, const struct snapshot *s)
 {
+    unsigned bpdu = s->has_stp ? RELEVANT_BPDU : 0;
     if (br->is_programmed)
         return RELEVANT_ALL;
     if (s->fail_mode == FAIL_SECURE)
-        return 0;
-    return RELEVANT_NORMAL | (s->has_bonds ? RELEVANT_ARP : 0);
+        return bpdu;
+    return RELEVANT_NORMAL | bpdu | (s->has_bonds ? RELEVANT_ARP : 0);
 }
 
 static const struct snapshot *
@@ -391,7 +460,7 @@ backer_credit(struct backer *b, const struct credits *credits, uint64_t packets,
 instant
 backer_run(struct backer *b, instant now)
 {
-    instant next = INSTANT_NEVER;
+    instant next = spanning_run(b, now);
     struct bridge *br;
     LIST_FOR (br, in_backer, &b->bridges)
         next = instant_min(next, fdb_run(br->fdb, now));

@@ -43,6 +43,7 @@ struct bridge {
     struct snapshot *now;        /* RCU; never NULL */
     const struct snapshot *next; /* while a configuration is on its way in; control thread */
     struct fdb *fdb;
+    struct spanning *spanning; /* NULL: no STP; control thread */
     struct tables *tables;
     const struct bridge_ops *ops; /* control thread; NULL: nobody listens */
     void *ops_aux;
@@ -66,6 +67,8 @@ struct backer {
     struct wiring *wiring; /* RCU; never NULL */
     struct list bridges;   /* by name */
     struct hmap bridges_by_id;
+    void (*wake)(void *aux), (*send)(void *aux, dpport, const void *, size_t);
+    void *wake_aux, *send_aux;
     VEC(uint8_t) relevance; /* by dpport: what the datapath was told, or RELEVANCE_UNKNOWN */
 };
 
@@ -100,6 +103,10 @@ void backer_rewire(struct backer *);
 /* Before a snapshot that can look at more is published ('next' stands in its bridge), and again after. */
 void backer_relevance(struct backer *, bool before);
 void backer_credit(struct backer *, const struct credits *, uint64_t packets, uint64_t bytes, instant used);
+void backer_wake(struct backer *);
+void backer_send(struct backer *, dpport, const void *frame, size_t len);
+/* The address of the device behind a door; zero: it has none. */
+struct mac backer_door_mac(const struct backer *, dpport);
 struct bridge *backer_bridge(const struct backer *, uint32_t id); /* NULL: gone */
 
 #endif

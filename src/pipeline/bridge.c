@@ -5,6 +5,7 @@
  * goes after a grace period.
  */
 #include "pipeline/backer.h"
+#include "pipeline/spanning.h"
 #include "pipeline/openflow.h"
 #include "pipeline/walk.h"
 #include "base/coverage.h"
@@ -266,6 +267,7 @@ bridge_configure(struct bridge *br, const struct bridge_config *c, struct why *w
         return err;
     coverage_inc(bridge_reconfigure);
     configure_fdb(br, c);
+    spanning_configure(br, c, new);
 
     br->next = new;
     backer_relevance(br->backer, true);
@@ -277,6 +279,7 @@ bridge_configure(struct bridge *br, const struct bridge_config *c, struct why *w
     bump_changes(br, old, new);
     default_rule(br, new);
     flush_macs(br, old, new);
+    spanning_forget(br);
     snapshot_free_later(old);
     return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "datapath/datapath.h"
 #include "l2/fdb.h"
+#include "l2/stp.h"
 #include "l2/vlan.h"
 
 #define OFPORT_LOCAL 0xfffffffeu
@@ -40,6 +41,17 @@ struct bridge_port_config {
     bool may_flood;  /* OFPPC_NO_FLOOD is not set */
     bool may_receive, may_forward; /* OFPPC_NO_RECV, OFPPC_NO_FWD are not set */
     bool is_up;                    /* administratively and by link: a port that is down is sent nothing */
+    struct {
+        unsigned number; /* 1 to 255, its own among the bridge's ports; 0: it takes no part and always forwards */
+        uint8_t priority;
+        uint16_t cost;
+    } stp;
+};
+
+struct bridge_stp_config {
+    uint16_t priority;
+    struct mac mac;
+    span hello_time, max_age, forward_delay;
 };
 
 /* What the database calls Port: one or several (bond) members that act as one. */
@@ -64,6 +76,7 @@ struct bridge_config {
     bool forward_bpdu;
     span mac_aging_time;                     /* 0: 300 s; else 15 to 3,600 s */
     size_t mac_table_size;                   /* 0: 8,192; else 10 to 1,000,000 */
+    const struct bridge_stp_config *stp;     /* NULL: off */
     uint64_t flood_vlans[VLAN_BITMAP_WORDS]; /* VLANs that flood without learning */
     const struct bridge_port_config *ports;
     size_t n_ports;
@@ -87,7 +100,15 @@ struct bridge_port_stats {
 };
 void bridge_port_stats(const struct bridge *, ofport, struct bridge_port_stats *);
 
-/* Ages MAC entries, revises what moved.  Returns when to call again. */
+/* False: the bridge speaks no STP; or the port takes no part in it. */
+bool bridge_stp_status(const struct bridge *, struct stp_status *);
+bool bridge_stp_port_status(const struct bridge *, ofport, struct stp_port_status *);
+void bridge_stp_topology_change(struct bridge *); /* stp/tcn */
+
+/* Ages MAC entries, revises what moved, lets protocols speak.  Returns when to call again at the latest; and sooner when 'wake' is called. */
 instant backer_run(struct backer *, instant now);
+void backer_on_work(struct backer *, void (*wake)(void *aux), void *aux);
+/* A backer without a datapath hands the frames of protocols to this. */
+void backer_on_send(struct backer *, void (*send)(void *aux, dpport, const void *frame, size_t len), void *aux);
 
 #endif

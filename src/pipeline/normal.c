@@ -298,8 +298,12 @@ normal_run(struct xlate *x)
     struct tags want = x->want;
     if (admit(&n)) {
         learn(&n);
-        choose_outputs(&n);
-        put_out(&n);
+        if (x->in_port && !snap_port_forwards(x->in_port)) {
+            walk_drop(x, DROP_STP);
+        } else {
+            choose_outputs(&n);
+            put_out(&n);
+        }
     }
     x->want = want;
     vec_fini(&n.outputs);

@@ -260,6 +260,7 @@ fill(struct snapshot *s, const struct bridge_config *c, uint32_t bridge_id, stru
     s->fail_mode = c->fail_mode;
     s->has_controller = c->has_controller;
     s->forward_bpdu = c->forward_bpdu;
+    s->has_stp = c->stp != NULL;
     memcpy(s->flood_vlans, c->flood_vlans, sizeof s->flood_vlans);
     int err = fill_ports(s, c, why);
     if (!err)
@@ -331,7 +332,7 @@ bool
 snapshot_settings_equal(const struct snapshot *a, const struct snapshot *b)
 {
     return a->fail_mode == b->fail_mode && a->has_controller == b->has_controller &&
-           a->forward_bpdu == b->forward_bpdu && a->has_bonds == b->has_bonds &&
+           a->forward_bpdu == b->forward_bpdu && a->has_bonds == b->has_bonds && a->has_stp == b->has_stp &&
            bitmap_equal(a->flood_vlans, b->flood_vlans);
 }
 
@@ -348,9 +349,9 @@ bundle_equal(const struct snap_bundle *a, const struct snap_bundle *b)
 bool
 snapshot_port_equal(const struct snap_port *a, const struct snap_port *b)
 {
-    return a->dp == b->dp && str_equal(a->patch_peer, b->patch_peer) && a->may_flood == b->may_flood &&
-           a->may_receive == b->may_receive && a->may_forward == b->may_forward && a->is_up == b->is_up &&
-           bundle_equal(a->bundle, b->bundle);
+    return a->dp == b->dp && a->life == b->life && str_equal(a->patch_peer, b->patch_peer) &&
+           a->may_flood == b->may_flood && a->may_receive == b->may_receive && a->may_forward == b->may_forward &&
+           a->is_up == b->is_up && bundle_equal(a->bundle, b->bundle);
 }
 
 bool

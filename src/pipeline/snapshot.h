@@ -12,6 +12,14 @@
 #include "base/rcu.h"
 #include "pipeline/bridge.h"
 
+/* What protocols decide about a port from moment to moment; belongs to spanning.c and outlives every snapshot that points to it. */
+struct port_life {
+    rcu_later rcu;
+    ofport number;
+    unsigned stp_number;
+    _Atomic bool may_learn, may_forward;
+};
+
 struct snap_port {
     ofport number;
     const char *name;
@@ -19,7 +27,8 @@ struct snap_port {
     const char *patch_peer;     /* NULL: not a patch port */
     struct snap_bundle *bundle; /* NULL: in none; it takes and gives nothing */
     bool may_flood, may_receive, may_forward, is_up;
-    uint16_t slot; /* of datapath/version.h */
+    struct port_life *life; /* NULL: no protocol, it learns and forwards */
+    uint16_t slot;          /* of datapath/version.h */
 };
 
 struct snap_bundle {
@@ -47,7 +56,7 @@ struct snapshot {
     uint64_t datapath_id;
     struct mac hwaddr;
     enum fail_mode fail_mode;
-    bool has_controller, forward_bpdu, has_bonds, has_patches;
+    bool has_controller, forward_bpdu, has_bonds, has_patches, has_stp;
     uint64_t flood_vlans[VLAN_BITMAP_WORDS];
 
     struct snap_port *ports; /* by number */
@@ -67,6 +76,18 @@ int snapshot_new(const struct bridge_config *, uint32_t bridge_id, struct snapsh
 void snapshot_free(struct snapshot *); /* at once: it was never published; NULL is fine */
 OWN(snapshot);
 void snapshot_free_later(struct snapshot *); /* NULL is fine */
+
+static inline bool
+snap_port_learns(const struct snap_port *p)
+{
+    return !p->life || atomic_load_explicit(&p->life->may_learn, memory_order_acquire);
+}
+
+static inline bool
+snap_port_forwards(const struct snap_port *p)
+{
+    return !p->life || atomic_load_explicit(&p->life->may_forward, memory_order_acquire);
+}
 
 struct snap_port *snapshot_port(const struct snapshot *, ofport); /* NULL: none */
 struct snap_port *snapshot_port_named(const struct snapshot *, const char *);

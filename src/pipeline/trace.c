@@ -74,6 +74,9 @@ answer_text(const struct trace_ask *ask, const struct key *key, const struct key
     else
         text_add(t, "drop");
     text_addc(t, '\n');
+    ACTIONS_FOR(a, v->actions.bytes, v->actions.len)
+    if (a->op == ACT_CONTROL && a->arg == CONTROL_STP)
+        text_add(t, "This flow is handled by the userspace slow path because it:\n  - Consists of STP packets.\n");
 }
 
 int

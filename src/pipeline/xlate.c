@@ -16,6 +16,7 @@ COVERAGE(xlate_actions)
 COVERAGE(xlate_too_deep)
 COVERAGE(xlate_too_long)
 
+#define ETH_802_2 0x05ff /* as struct key says it */
 #define MAX_DEPTH 64
 #define MAX_STEPS 4096
 
@@ -170,6 +171,9 @@ walk_output(struct xlate *x, const struct snap_port *p)
     } else if (!p->is_up) {
         report(x, REPORT_DETAIL, "port %s is down, skipping output", p->name);
         walk_drop(x, DROP_PORT_DOWN);
+    } else if (!snap_port_forwards(p)) {
+        report(x, REPORT_DETAIL, "STP not in forwarding state, skipping output");
+        walk_drop(x, DROP_STP);
     } else if (p->patch_peer) {
         output_patch(x, p);
     } else if (p->dp == DPPORT_NONE) {
@@ -234,6 +238,9 @@ walk_table(struct xlate *x, uint8_t table, uint32_t in_port, bool may_miss)
         if (x->in_port && !x->in_port->may_receive) {
             walk_drop(x, DROP_PORT_DOWN);
             x->is_over = true;
+        } else if (x->in_port && !snap_port_learns(x->in_port)) {
+            walk_drop(x, DROP_STP);
+            x->is_over = true;
         } else if (!r->actions.len) {
             report(x, REPORT_STEP, "drop");
             walk_drop(x, DROP_RULE);
@@ -261,6 +268,27 @@ run_tables(struct xlate *x, ofport number)
         steps_run_action_set(x);
 }
 
+/* ---- frames for the bridge itself ---- */
+
+/* BPDUs go to the control thread, which finds the port by the door: so only those that came in here, not by a patch. */
+static bool
+take_special(struct xlate *x)
+{
+    static const struct mac bridges = {{0x01, 0x80, 0xc2, 0x00, 0x00, 0x00}};
+    if (!x->s->has_stp || !x->in_port)
+        return false;
+    walk_look(x, eth_dst);
+    walk_look(x, eth_type);
+    if (!mac_equal(x->flow.eth_dst, bridges) || x->flow.eth_type != be16_of(ETH_802_2) || !x->in_port->life)
+        return false;
+    x->flow.in_port = be32_of(x->in_port->number);
+    if (x->depth > 1)
+        walk_drop(x, DROP_RESERVED_MULTICAST);
+    else
+        actions_add(&x->v->actions, ACT_CONTROL, CONTROL_STP, NULL, 0);
+    return true;
+}
+
 /* ---- bridges ---- */
 
 static void
@@ -276,7 +304,8 @@ visit(struct xlate *x, const struct bridge *bridge, ofport number)
     x->is_from_nowhere = number == OFPORT_NONE;
     if (x->in->report)
         report_enter(x->in->report, x->s->name);
-    run_tables(x, number);
+    if (!take_special(x))
+        run_tables(x, number);
     if (x->in->report)
         report_leave(x->in->report);
     if (rcu_get(&bridge->now) != x->s)
@@ -417,6 +446,10 @@ relevant_mask(unsigned relevance, struct key *mask)
         memset(&mask->eth_dst, 0xff, sizeof mask->eth_dst);
         memset(&mask->eth_type, 0xff, sizeof mask->eth_type);
         memset(&mask->vlan, 0xff, sizeof mask->vlan);
+    }
+    if (relevance & RELEVANT_BPDU) {
+        memset(&mask->eth_dst, 0xff, sizeof mask->eth_dst);
+        memset(&mask->eth_type, 0xff, sizeof mask->eth_type);
     }
     if (relevance & RELEVANT_ARP) {
         memset(&mask->arp_op, 0xff, sizeof mask->arp_op);

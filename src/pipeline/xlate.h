@@ -36,7 +36,7 @@ void verdict_init(struct verdict *, const struct versions *);
 void verdict_fini(struct verdict *);
 
 /* Bits that translations of a bridge can look at. */
-enum { RELEVANT_NORMAL = 1, RELEVANT_ARP = 2, RELEVANT_ALL = 4, RELEVANCE_UNKNOWN = 0xff };
+enum { RELEVANT_NORMAL = 1, RELEVANT_ARP = 2, RELEVANT_ALL = 4, RELEVANT_BPDU = 8, RELEVANCE_UNKNOWN = 0xff };
 void relevant_mask(unsigned relevance, struct key *mask);
 
 #endif

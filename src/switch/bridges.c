@@ -12,6 +12,7 @@
 #include "base/coverage.h"
 #include "base/log.h"
 #include "switch/identity.h"
+#include "switch/stp.h"
 #include "switch/vlans.h"
 #include <inttypes.h>
 #include <string.h>
@@ -211,6 +212,7 @@ start(struct vbridge *b, const struct crow *row)
     if (!v->backers[b->type]) {
         v->backers[b->type] = backer_new(v->loop, dp_type_names[b->type]);
         dp_configure(backer_datapath(v->backers[b->type]), &v->dp_config);
+        backer_on_work(v->backers[b->type], vswitch_hurry, v);
     }
     v->n_bridges_of[b->type]++;
     b->run = bridge_new(v->backers[b->type], b->name);
@@ -472,6 +474,7 @@ vbridge_publish(struct vbridge *b)
     const struct crow *row = row_of(b);
     struct arena *scratch = &b->v->scratch;
     struct bridge_config c = {.name = b->name, .datapath_id = b->datapath_id, .hwaddr = b->mac};
+    struct bridge_stp_config stp;
     struct why why;
 
     arena_reset(scratch);
@@ -501,6 +504,11 @@ vbridge_publish(struct vbridge *b)
                                                                    .active = active_member(u, members, n),
                                                                    .vlan = u->vlan,
                                                                    .is_protected = u->is_protected};
+    }
+    if (row && stp_is_wanted(row)) {
+        stp_settings(b, row, &stp);
+        stp_number_ports(b, ports, c.n_ports);
+        c.stp = &stp;
     }
     c.ports = ports;
     c.bundles = bundles;

@@ -141,6 +141,7 @@ vswitch_commands(struct vswitch *v)
     commands_dpctl(v);
     commands_lanes(v);
     commands_drops(v);
+    commands_stp(v);
     commands_trace(v);
     if (v->options.dummy)
         commands_dummy(v);

@@ -15,6 +15,7 @@ void commands_dpif(struct vswitch *);   /* dpif/, upcall/, revalidator/ */
 void commands_dpctl(struct vswitch *);  /* dpctl/ */
 void commands_lanes(struct vswitch *);  /* dpif-netdev/ */
 void commands_drops(struct vswitch *);  /* drops/ */
+void commands_stp(struct vswitch *);    /* stp/ */
 void commands_trace(struct vswitch *);  /* ofproto/trace */
 void commands_dummy(struct vswitch *);  /* netdev-dummy/receive, time/; only where dummies are enabled */
 

@@ -82,6 +82,7 @@ struct vbridge {
     bool is_dirty;    /* something in it has changed */
     bool is_gone, is_seen;
     bool to_write;
+    uint64_t stp_seen; /* what stp_is_news() compared last */
 };
 
 struct vswitch {
@@ -125,6 +126,7 @@ struct vswitch {
 
 /* Comes back soon to see what changed. */
 void vswitch_kick(struct vswitch *);
+void vswitch_hurry(void *vswitch); /* the next tick is due now: a protocol has work */
 void vswitch_reconcile(struct vswitch *); /* brings everything that is marked in agreement with its row */
 
 void vswitch_note_flows(struct vswitch *, enum dp_type, uint64_t now);

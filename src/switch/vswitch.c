@@ -6,6 +6,7 @@
  *     line down          was working; the server is gone                as before            nothing; all of it after return
  *     standing aside     another switch holds the lock                  nothing              nothing
  */
+#include "switch/stp.h"
 #include "switch/model.h"
 #include "base/log.h"
 #include <string.h>
@@ -236,7 +237,24 @@ run_datapath(struct vswitch *v, enum dp_type type, instant now)
     return backer_run(v->backers[type], now);
 }
 
-/* Ages, bonds, devices that have come: at least once a second, cheap when there is nothing to do. */
+void
+vswitch_hurry(void *v)
+{
+    timer_set(&((struct vswitch *) v)->second, loop_now(((struct vswitch *) v)->loop));
+}
+
+/* What the spanning tree decided goes to the database. */
+static void
+note_stp(struct vbridge *b)
+{
+    if (!stp_is_news(b))
+        return;
+    for (size_t i = 0; i < b->bundles.n; i++)
+        write_bundle(b->bundles.at[i]);
+    write_bridge(b);
+}
+
+/* Ages, bonds, protocols, devices that have come: at least once a second, cheap when there is nothing to do. */
 static void
 tick(void *aux)
 {
@@ -254,6 +272,8 @@ tick(void *aux)
     for (enum dp_type t = 0; t < DP_N; t++)
         if (v->backers[t])
             next = instant_min(next, run_datapath(v, t, now));
+    VBRIDGE_FOR(b, v)
+    note_stp(b);
     timer_set(&v->second, next);
     if (any || client_is_lock_contended(v->db))
         vswitch_kick(v);

@@ -6,6 +6,7 @@
  *          A transaction that fails marks everything again and is repeated after a second, since we do not know what the rows say.
  * cur_cfg  goes with every transaction: it follows in the same one as the ofport and error of what was asked.
  */
+#include "switch/stp.h"
 #include "switch/model.h"
 #include "base/coverage.h"
 #include "base/log.h"
@@ -200,11 +201,22 @@ put_port(struct ctxn *t, struct vport *p)
 /* ---- Port, Bridge. ---- */
 
 static void
+put_stp_counts(struct ctxn *t, struct crow *row, const struct vbundle *u)
+{
+    int64_t counts[3];
+    if (stp_bundle_counts(u, counts))
+        ctxn_set_counts(t, row, "statistics", stp_count_keys, counts, 3);
+    else
+        ctxn_clear(t, row, "statistics");
+}
+
+static void
 put_bundle(struct ctxn *t, struct vbundle *u)
 {
     struct crow *row = client_row(u->bridge->v->db, "Port", &u->row);
     AUTO_TEXT struct text rest = TEXT_INIT;
     struct pairs m = {.n = 0};
+    struct stp_words stp;
     struct device_status s;
     char mac[18];
 
@@ -214,7 +226,11 @@ put_bundle(struct ctxn *t, struct vbundle *u)
     unserved(row, &rest);
     if (rest.len)
         pair(&m, "not-served", text_str(&rest));
+    stp_bundle_words(u, &stp);
+    for (size_t i = 0; i < stp.n; i++)
+        pair(&m, stp.keys[i], stp.values[i]);
     ctxn_set_map(t, row, "status", m.keys, m.values, m.n);
+    put_stp_counts(t, row, u);
 
     const char *active = u->is_bond ? bond_active(&u->bond) : NULL;
     const struct vport *p = active ? vport_named(u->bridge->v, active) : NULL;
@@ -230,6 +246,7 @@ put_bridge(struct ctxn *t, struct vbridge *b)
     struct crow *row = client_row(b->v->db, "Bridge", &b->row);
     AUTO_TEXT struct text rest = TEXT_INIT;
     struct pairs m = {.n = 0};
+    struct stp_words stp;
     char id[17];
 
     b->to_write = false;
@@ -245,6 +262,9 @@ put_bridge(struct ctxn *t, struct vbridge *b)
     if (rest.len)
         pair(&m, "not-served", text_str(&rest));
     pair(&m, "error", b->error);
+    stp_bridge_words(b, &stp);
+    for (size_t i = 0; i < stp.n; i++)
+        pair(&m, stp.keys[i], stp.values[i]);
     ctxn_set_map(t, row, "status", m.keys, m.values, m.n);
 }
 
@@ -338,6 +358,12 @@ put_all_statistics(struct ctxn *t, struct vswitch *v)
         struct crow *row = client_row(v->db, "Interface", &p->row);
         if (row)
             put_statistics(t, row, p);
+    }
+    VBRIDGE_FOR(b, v)
+    for (size_t i = 0; i < b->bundles.n; i++) {
+        struct crow *row = client_row(v->db, "Port", &b->bundles.at[i]->row);
+        if (row)
+            put_stp_counts(t, row, b->bundles.at[i]);
     }
     v->statistics_due = false;
 }

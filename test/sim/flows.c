@@ -1,6 +1,7 @@
 /* flows - see the header. */
 #include "flows.h"
 #include "base/mem.h"
+#include "pipeline/spanning.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,7 +39,7 @@ static void
 flow_free(struct shape *s, struct flow *flow)
 {
     hmap_remove(&s->flows, &flow->node);
-    free(flow->credits);
+    credits_free(flow->credits);
     free(flow->actions);
     free(flow);
 }
@@ -180,6 +181,25 @@ read_key(struct flows *f, dpport door, const uint8_t *frame, size_t len, struct 
     return !err;
 }
 
+/* Between the executor and whoever asked: BPDUs go up here. */
+struct way_out {
+    struct flows *flows;
+    dpport in;
+    reference_emit *emit;
+    void *aux;
+};
+
+static void
+leave(void *way_, dpport door, const uint8_t *frame, size_t len)
+{
+    struct way_out *way = way_;
+    struct wire from = wiring_door(way->flows->backer->wiring, way->in);
+    if (door != DPPORT_NONE)
+        way->emit(way->aux, door, frame, len);
+    else if (from.bridge)
+        spanning_frame(from.bridge, from.number, frame, len);
+}
+
 void
 flows_serve(struct flows *f, dpport door, const uint8_t *frame, size_t len, instant now, reference_emit *emit,
             void *aux)
@@ -187,18 +207,19 @@ flows_serve(struct flows *f, dpport door, const uint8_t *frame, size_t len, inst
     struct key key;
     if (!read_key(f, door, frame, len, &key))
         return;
+    struct way_out way = {f, door, emit, aux};
     struct flow *flow = find(f, &key);
     if (flow) {
         f->stats.hits++;
         doubt(f, flow, &key, now);
         backer_credit(f->backer, flow->credits ? flow->credits : &(struct credits){0}, 1, len, now);
-        reference_run(flow->actions, flow->actions_len, frame, len, emit, aux);
+        reference_run(flow->actions, flow->actions_len, frame, len, leave, &way);
         return;
     }
     struct verdict v;
     f->stats.misses++;
     ask(f, &key, now, &v);
-    reference_run(v.actions.bytes, v.actions.len, frame, len, emit, aux);
+    reference_run(v.actions.bytes, v.actions.len, frame, len, leave, &way);
     keep(f, &key, &v);
     verdict_fini(&v);
 }

@@ -69,6 +69,9 @@ reference_run(const void *actions, size_t n, const uint8_t *frame, size_t len, r
     case ACT_SET_VLAN:
         set_vlan(&s, a->arg);
         break;
+    case ACT_CONTROL:
+        emit(aux, DPPORT_NONE, s.frame, s.len);
+        break;
     case ACT_TRUNC:
         s.cut = a->arg;
         break;

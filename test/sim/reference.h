@@ -9,6 +9,7 @@
 
 #define REFERENCE_MAX 2048
 
+/* 'door' DPPORT_NONE: a copy for the control thread. */
 typedef void reference_emit(void *aux, dpport door, const uint8_t *frame, size_t len);
 
 void reference_run(const void *actions, size_t n, const uint8_t *frame, size_t len, reference_emit *, void *aux);

@@ -71,10 +71,26 @@ struct sim {
     VEC(struct door) doors;
     VEC(struct host *) hosts;
     VEC(bool) cut; /* by cable */
+    bool speaks_stp;
     struct heap events;
     uint64_t n_events;
     struct sim_stats stats;
 };
+
+static void came_out(void *, dpport, const uint8_t *, size_t);
+
+static void
+send_bpdu(void *s, dpport door, const void *frame, size_t len)
+{
+    came_out(s, door, frame, len);
+}
+
+static void
+come_soon(void *s_)
+{
+    struct sim *s = s_;
+    s->next_ageing = s->now;
+}
 
 struct sim *
 sim_new(uint64_t seed)
@@ -84,6 +100,8 @@ sim_new(uint64_t seed)
     s->backer = backer_new(NULL, "dummy");
     s->flows = flows_new(s->backer);
     s->now = (instant){1000000000};
+    backer_on_send(s->backer, send_bpdu, s);
+    backer_on_work(s->backer, come_soon, s);
     return s;
 }
 
@@ -202,6 +220,7 @@ configure(struct sim *s, unsigned index)
         if (d->bridge != index || !d->is_used)
             continue;
         size_t n = c.n_ports++;
+        ASSERT(!s->speaks_stp || d->number < 256);
         c.n_bundles++;
         numbers[n] = d->number;
         snprintf(names[n], sizeof names[n], "d%zu", i);
@@ -211,7 +230,8 @@ configure(struct sim *s, unsigned index)
                                                .may_flood = true,
                                                .may_receive = true,
                                                .may_forward = true,
-                                               .is_up = true};
+                                               .is_up = true,
+                                               .stp = {s->speaks_stp ? d->number : 0, 128, 19}};
         bundles[n] = (struct bridge_bundle_config){
             .name = names[n],
             .members = &numbers[n],
@@ -223,6 +243,8 @@ configure(struct sim *s, unsigned index)
                      .cvlans_all = true},
         };
     }
+    struct bridge_stp_config stp = {0x8000, mac_from_u64(0x030000000000 + index), seconds(2), seconds(20), seconds(15)};
+    c.stp = s->speaks_stp ? &stp : NULL;
     int err = bridge_configure(b->bridge, &c, NULL);
     ASSERT(!err);
     free(names);
@@ -236,6 +258,12 @@ sim_apply(struct sim *s)
 {
     for (unsigned i = 0; i < s->bridges.n; i++)
         configure(s, i);
+}
+
+void
+sim_speak_stp(struct sim *s)
+{
+    s->speaks_stp = true;
 }
 
 void
@@ -374,6 +402,8 @@ host_receive(struct sim *s, unsigned number, const uint8_t *f)
     struct host *h = s->hosts.at[number];
     struct mac dst;
     memcpy(&dst, f, 6);
+    if (mac_is_reserved(dst))
+        return; /* the bridge's own talk */
     s->stats.delivered++;
     uint16_t type = load_be16(f + 12);
     if (type != ETH_IP && type != ETH_ARP) {
@@ -427,8 +457,9 @@ static void
 age(struct sim *s)
 {
     if (!instant_before(s->now, s->next_ageing)) {
-        instant next = backer_run(s->backer, s->now);
-        s->next_ageing = instant_min(next, instant_add(s->now, seconds(1)));
+        s->next_ageing = INSTANT_NEVER; /* unless somebody says otherwise meanwhile */
+        instant next = instant_min(backer_run(s->backer, s->now), instant_add(s->now, seconds(1)));
+        s->next_ageing = instant_min(s->next_ageing, next);
     }
 }
 
@@ -436,10 +467,17 @@ void
 sim_run(struct sim *s, span how_long)
 {
     instant end = instant_add(s->now, how_long);
-    struct heap_node *top;
-    while ((top = heap_top(&s->events))) {
-        struct event *e = CONTAINER_OF(top, struct event, node);
-        if (instant_before(end, e->when))
+    for (;;) {
+        struct heap_node *top = heap_top(&s->events);
+        struct event *e = top ? CONTAINER_OF(top, struct event, node) : NULL;
+        instant until = e && instant_before(e->when, end) ? e->when : end;
+        if (instant_before(s->next_ageing, until)) {
+            /* Clockwork between events. */
+            s->now = instant_before(s->now, s->next_ageing) ? s->next_ageing : s->now;
+            age(s);
+            continue;
+        }
+        if (!e || instant_before(end, e->when))
             break;
         heap_remove(&s->events, top);
         s->now = e->when;
@@ -452,6 +490,14 @@ sim_run(struct sim *s, span how_long)
     }
     s->now = end;
     age(s);
+}
+
+bool
+sim_is_learned(const struct sim *s, unsigned host)
+{
+    const struct host *h = s->hosts.at[host];
+    struct bridge *br = s->bridges.at[s->doors.at[h->door].bridge].bridge;
+    return fdb_find(bridge_fdb(br), h->mac, h->vlan, s->now) != OFPORT_NONE;
 }
 
 void

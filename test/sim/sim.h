@@ -26,6 +26,7 @@ unsigned sim_cable(struct sim *, unsigned a, unsigned b);
 /* A host behind an access port (vlan 0: a trunk port, untagged).  Returns its index. */
 unsigned sim_host(struct sim *, unsigned bridge, uint16_t vlan);
 void sim_apply(struct sim *);
+void sim_speak_stp(struct sim *); /* all bridges, on all ports, from the next sim_apply() on */
 void sim_move(struct sim *, unsigned host, unsigned bridge); /* unplugged there, plugged in here; applied at once */
 void sim_cut(struct sim *, unsigned cable, bool is_cut);     /* frames are lost; ports do not notice */
 
@@ -39,6 +40,8 @@ void sim_send(struct sim *, unsigned from, unsigned to);
 void sim_announce(struct sim *, unsigned host);
 
 void sim_run(struct sim *, span);
+
+bool sim_is_learned(const struct sim *, unsigned host); /* by the bridge it is plugged into */
 
 struct sim_stats {
     uint64_t carried;    /* frames that went over a cable */

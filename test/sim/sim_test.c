@@ -126,6 +126,66 @@ TEST(a_cut_cable_parts_the_town_and_a_mended_one_joins_it)
     CHECK(ping(s, x, y));
 }
 
+/* A tree with many more cables than it needs. */
+static struct sim *
+meshed_town(uint64_t seed, unsigned bridges, unsigned extra, unsigned hosts)
+{
+    struct sim *s = sim_new(seed);
+    sim_speak_stp(s);
+    for (unsigned i = 0; i < bridges; i++)
+        sim_bridge(s);
+    for (unsigned i = 1; i < bridges; i++)
+        sim_cable(s, i, sim_roll(s, i));
+    for (unsigned i = 0; i < extra; i++)
+        sim_cable(s, sim_roll(s, bridges), sim_roll(s, bridges));
+    for (unsigned i = 0; i < hosts; i++)
+        sim_host(s, sim_roll(s, bridges), 1 + i % 2);
+    sim_apply(s);
+    return s;
+}
+
+TEST(circles_of_cables_carry_frames_once_with_stp)
+{
+    AUTO(sim) struct sim *s = meshed_town(5, 12, 12, 40);
+    CHECK(!ping(s, 0, 2)); /* ports listen first */
+    CHECK(!sim_is_learned(s, 0));
+    sim_run(s, seconds(16));
+    sim_announce(s, 2);
+    sim_run(s, millis(10));
+    CHECK_EQ(stats_of(s).delivered, 0);
+    CHECK(sim_is_learned(s, 2)); /* and then learn */
+    sim_run(s, seconds(20));
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned from = sim_roll(s, 40), to = (from + 2 * (1 + sim_roll(s, 19))) % 40;
+        CHECK(ping(s, from, to));
+    }
+    stats_of(s);
+}
+
+TEST(stp_finds_ways_around_cut_cables)
+{
+    AUTO(sim) struct sim *s = sim_new(6);
+    sim_speak_stp(s);
+    unsigned cables[6];
+    for (unsigned i = 0; i < 6; i++)
+        sim_bridge(s);
+    for (unsigned i = 0; i < 6; i++)
+        cables[i] = sim_cable(s, i, (i + 1) % 6);
+    for (unsigned i = 0; i < 12; i++)
+        sim_host(s, i % 6, 1);
+    sim_apply(s);
+    sim_run(s, seconds(60));
+    for (unsigned i = 0; i < 6; i++) {
+        sim_cut(s, cables[i], true);
+        sim_run(s, seconds(80));
+        for (unsigned h = 0; h < 12; h++)
+            CHECK(ping(s, h, (h + 5) % 12));
+        stats_of(s);
+        sim_cut(s, cables[i], false);
+        sim_run(s, seconds(80)); /* quiet, while the next hello parts the ring again */
+    }
+}
+
 TEST(a_run_is_the_same_every_time)
 {
     struct sim_stats stats[2];
@@ -147,6 +207,8 @@ main(void)
         TEST_ROW_(who_is_silent_for_five_minutes_is_forgotten),
         TEST_ROW_(a_moved_host_is_found_again_as_soon_as_it_tells_all),
         TEST_ROW_(a_cut_cable_parts_the_town_and_a_mended_one_joins_it),
+        TEST_ROW_(circles_of_cables_carry_frames_once_with_stp),
+        TEST_ROW_(stp_finds_ways_around_cut_cables),
         TEST_ROW_(a_run_is_the_same_every_time),
     };
     rcu_register();
