@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-LOG_MODULE(jsonrpc)
+LOG_MODULE(unixctl_rpc) /* 'jsonrpc' is the database's */
 COVERAGE(jsonrpc_received)
 COVERAGE(jsonrpc_sent)
 

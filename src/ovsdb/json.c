@@ -408,60 +408,6 @@ jv_parse_file(struct arena *arena, const char *path, struct jv *out, struct why 
     return jv_parse_copy(arena, text_str(&t), t.len, out, why);
 }
 
-int
-jv_frame(struct jv_framer *f, const char *bytes, size_t n, size_t *used, bool *done)
-{
-    const char *p = bytes, *end = bytes + n;
-
-    *done = false;
-    while (p < end) {
-        char c = *p++;
-        if (f->in_string) {
-            if (f->escaped)
-                f->escaped = false;
-            else if (c == '\\')
-                f->escaped = true;
-            else if (c == '"')
-                f->in_string = false;
-            continue;
-        }
-        switch (c) {
-        case '"':
-            f->in_string = true;
-            break;
-        case '{':
-        case '[':
-            f->begun = true;
-            if (++f->depth > f->max_depth)
-                return -EBADMSG;
-            break;
-        case '}':
-        case ']':
-            if (!f->depth)
-                return -EBADMSG;
-            if (!--f->depth) {
-                f->begun = false;
-                *done = true;
-                *used = p - bytes;
-                return 0;
-            }
-            break;
-        case ' ':
-        case '\t':
-        case '\n':
-        case '\r':
-            break;
-        default:
-            if (!f->depth)
-                return -EBADMSG;
-        }
-        if (!f->depth && f->in_string)
-            return -EBADMSG;
-    }
-    *used = n;
-    return 0;
-}
-
 const struct jv *
 jv_get(const struct jv *object, const char *key)
 {

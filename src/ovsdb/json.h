@@ -39,14 +39,6 @@ int jv_parse(struct arena *, char *text, size_t n, unsigned max_depth, struct jv
 int jv_parse_copy(struct arena *, const char *text, size_t n, struct jv *, struct why *);
 int jv_parse_file(struct arena *, const char *path, struct jv *, struct why *);
 
-/* Where does a message end?  Feed bytes as they come: returns how many belong to the current value; 'done' tells that it is complete.
- * Depth beyond 'max_depth', or a first byte that begins no array or object, is an error (-EBADMSG). */
-struct jv_framer {
-    uint32_t depth, max_depth;
-    bool in_string, escaped, begun;
-};
-int jv_frame(struct jv_framer *, const char *bytes, size_t n, size_t *used, bool *done);
-
 const struct jv *jv_get(const struct jv *object, const char *key); /* NULL: no object, or no such member */
 static inline bool
 jv_is(const struct jv *v, enum jv_type type)

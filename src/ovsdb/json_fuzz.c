@@ -30,10 +30,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *p = (const char *) data, *end = p + size;
 
     while (p < end) {
-        struct jv_framer f = {.max_depth = JSON_MAX_DEPTH};
+        struct json_splitter f = {.max_depth = JSON_MAX_DEPTH};
         size_t used = 0;
         bool done = false;
-        if (jv_frame(&f, p, end - p, &used, &done) || !done)
+        if (json_split(&f, p, end - p, &used, &done) || !done)
             break;
         one_value(p, used);
         p += used;

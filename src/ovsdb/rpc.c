@@ -1,4 +1,4 @@
-/* Bytes are gathered until a framer says that one value is complete, then parsed in place and handed on: at most one message lives at a
+/* Bytes are gathered until a splitter says that one value is complete, then parsed in place and handed on: at most one message lives at a
  * time, and a message of any size is copied once.  The owner may close the line while it looks at a message, so the loop over
  * messages keeps the memory until it is through (is_receiving, is_closed). */
 #include "ovsdb/rpc.h"
@@ -15,7 +15,7 @@ struct rpc {
     const struct rpc_ops *ops;
     void *aux;
     struct text in; /* the bytes of the message that is not complete yet */
-    struct jv_framer framer;
+    struct json_splitter splitter;
     struct arena arena; /* the message being shown */
     int64_t last_id;
     struct text out; /* being written, or waiting for the end of the turn */
@@ -27,9 +27,9 @@ struct rpc {
 };
 
 static void
-framer_restart(struct rpc *rpc)
+splitter_restart(struct rpc *rpc)
 {
-    rpc->framer = (struct jv_framer){.max_depth = JSON_MAX_DEPTH};
+    rpc->splitter = (struct json_splitter){.max_depth = JSON_MAX_DEPTH};
 }
 
 static const struct jv *
@@ -179,7 +179,7 @@ take_bytes(struct rpc *rpc, const char *p, size_t n)
     size_t used = n;
     bool done = false;
     struct why why = {"peer sent something that is not a JSON-RPC message"};
-    int err = jv_frame(&rpc->framer, p, n, &used, &done);
+    int err = json_split(&rpc->splitter, p, n, &used, &done);
 
     if (!err && rpc->max_message && rpc->in.len + used > rpc->max_message)
         err = refuse(&why, -EMSGSIZE, "a message is longer than %zu bytes", rpc->max_message);
@@ -189,7 +189,7 @@ take_bytes(struct rpc *rpc, const char *p, size_t n)
             return n;
         err = take_message(rpc, &why);
         text_cut(&rpc->in, 0);
-        framer_restart(rpc);
+        splitter_restart(rpc);
     }
     if (err) {
         if (!rpc->is_closed)
@@ -240,7 +240,7 @@ rpc_new(const struct rpc_ops *ops, void *aux)
     rpc->ops = ops;
     rpc->aux = aux;
     rpc->arena = ARENA_INIT;
-    framer_restart(rpc);
+    splitter_restart(rpc);
     return rpc;
 }
 

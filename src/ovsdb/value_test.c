@@ -216,26 +216,5 @@ TEST(a_schema_is_printed_as_it_was_read)
     arena_fini(&arena);
 }
 
-TEST(frames_are_found_in_a_stream)
-{
-    static const char stream[] = "{\"a\":\"}\\\"\"} [1,[2]]  {";
-    struct jv_framer f = {.max_depth = 10};
-    size_t used;
-    bool done;
-    const char *p = stream;
-    CHECK(!jv_frame(&f, p, strlen(p), &used, &done));
-    CHECK(done && used == 11);
-    p += used;
-    CHECK(!jv_frame(&f, p, 3, &used, &done));
-    CHECK(!done && used == 3);
-    CHECK(!jv_frame(&f, p + 3, strlen(p + 3), &used, &done));
-    CHECK(done && used == 5);
-    f = (struct jv_framer){.max_depth = 2};
-    CHECK(jv_frame(&f, "[[[", 3, &used, &done) != 0);
-    f = (struct jv_framer){.max_depth = 2};
-    CHECK(jv_frame(&f, "x", 1, &used, &done) != 0);
-}
-
 TESTS(text_is_what_vsctl_writes, text_refusals_are_the_fields, json_values_go_there_and_back,
-      set_arithmetic_agrees_with_bit_masks, map_differences_apply, a_schema_is_printed_as_it_was_read,
-      frames_are_found_in_a_stream)
+      set_arithmetic_agrees_with_bit_masks, map_differences_apply, a_schema_is_printed_as_it_was_read)
