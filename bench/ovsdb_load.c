@@ -1,6 +1,6 @@
 /* ovsdb_load - asks an OVSDB server for work and says how long it took.
  *
- *     ovsdb_load SOCKET PID insert|update|ports CLIENTS DEPTH TOTAL MONITORS [COLUMN]
+ *     ovsdb_load SOCKET PID insert|durable|update|ports CLIENTS DEPTH TOTAL MONITORS [COLUMN]
  *
  * CLIENTS connections keep DEPTH transactions each in flight until TOTAL are answered; MONITORS further connections watch COLUMN
  * (default: "n", the one that changes) and read what they are told.  Prints transactions per second and microseconds of the
@@ -97,7 +97,13 @@ static void
 ask(struct conn *c)
 {
     long i = sent++;
-    if (!strcmp(mode, "insert"))
+    if (!strcmp(mode, "durable"))
+        say(c,
+            "{\"method\":\"transact\",\"id\":%ld,\"params\":[\"B\",{\"op\":\"insert\",\"table\":\"T\",\"row\":{\"n\":%"
+            "ld}},"
+            "{\"op\":\"commit\",\"durable\":true}]}",
+            i, i);
+    else if (!strcmp(mode, "insert"))
         say(c,
             "{\"method\":\"transact\",\"id\":%ld,\"params\":[\"B\",{\"op\":\"insert\",\"table\":\"T\",\"row\":{"
             "\"name\":\"port%ld\","
