@@ -25,6 +25,8 @@ struct agent_ops {
     void (*counts)(void *aux, uint32_t number, struct port_counts *); /* all ones when the port is gone */
     /* Puts a port up or down, or changes its OFPPC_* bits. */
     enum of_error (*change_port)(void *aux, const struct port_mod *);
+    /* agent_controller_status() has something new to say about one of them. */
+    void (*controllers_changed)(void *aux);
 };
 
 struct agent_config {

@@ -56,6 +56,7 @@ controllers_count(struct agent *a)
 {
     struct conn *c;
     bool any = false;
+    a->ops->controllers_changed(a->aux);
     LIST_FOR (c, in_agent, &a->conns)
         any |= c->controller && c->version;
     if (any) {
@@ -134,7 +135,7 @@ agent_controller_status(const struct agent *a, const char *target, struct agent_
         const struct controller *c = a->controllers.at[i];
         if (strcmp(c->target, target))
             continue;
-        static const char *const roles[] = {"other", "other", "primary", "secondary"};
+        static const char *const roles[] = {"other", "other", "master", "slave"};
         *s = (struct agent_status){.is_connected = c->conn && c->conn->version,
                                    .version = c->conn ? c->conn->version : 0,
                                    .state = c->conn && c->conn->version ? "ACTIVE"

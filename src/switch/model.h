@@ -156,6 +156,7 @@ void vbridge_publish(struct vbridge *);
 void openflow_start(struct vbridge *);
 void openflow_stop(struct vbridge *);
 void openflow_configure(struct vbridge *, const struct crow *);
+void openflow_put_status(struct vbridge *, struct ctxn *, const struct crow *bridge);
 
 /* bundles.c: Port */
 struct vbundle *vbundle_new(struct vbridge *,

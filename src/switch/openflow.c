@@ -100,7 +100,13 @@ change_port(void *b_, const struct port_mod *m)
     return m->mask ? OFERR_OFPPMFC_BAD_CONFIG : OFERR_OK;
 }
 
-static const struct agent_ops ops = {each_port, count_port, change_port};
+static void
+controllers_changed(void *b)
+{
+    write_bridge(b);
+}
+
+static const struct agent_ops ops = {each_port, count_port, change_port, controllers_changed};
 
 /* ---- life ---- */
 
@@ -151,5 +157,30 @@ openflow_configure(struct vbridge *b, const struct crow *row)
                                                      .controllers = targets.at,
                                                      .n_controllers = targets.n});
     vec_fini(&targets);
+    vec_fini(&controllers);
+}
+
+/* What the rows of Controller say of how it goes. */
+void
+openflow_put_status(struct vbridge *b, struct ctxn *t, const struct crow *bridge)
+{
+    crows controllers = VEC_INIT;
+    crow_refs(bridge, "controller", &controllers);
+    for (size_t i = 0; i < controllers.n; i++) {
+        struct crow *row = controllers.at[i];
+        const char *target = crow_str(row, "target");
+        struct agent_status s;
+        if (!target || !b->agent || !agent_controller_status(b->agent, target, &s))
+            continue;
+        const char *keys[2] = {"state"}, *values[2] = {s.state};
+        size_t n = 1;
+        if (s.last_error) {
+            keys[n] = "last_error";
+            values[n++] = s.last_error;
+        }
+        ctxn_set_bool(t, row, "is_connected", s.is_connected);
+        ctxn_set_str(t, row, "role", s.is_connected ? s.role : NULL);
+        ctxn_set_map(t, row, "status", keys, values, n);
+    }
     vec_fini(&controllers);
 }

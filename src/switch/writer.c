@@ -266,6 +266,7 @@ put_bridge(struct ctxn *t, struct vbridge *b)
     for (size_t i = 0; i < stp.n; i++)
         pair(&m, stp.keys[i], stp.values[i]);
     ctxn_set_map(t, row, "status", m.keys, m.values, m.n);
+    openflow_put_status(b, t, row);
 }
 
 /* ---- Open_vSwitch. ---- */
