@@ -256,7 +256,7 @@ take_output(struct parsing *ps, struct actions *out)
 {
     char name[64];
     size_t n = strcspn(ps->at, ", \t\n()");
-    uint32_t port;
+    uint32_t port = 0;
     if (isdigit((unsigned char) *ps->at)) {
         int err = take_number(ps, UINT32_MAX - 1, &port);
         if (err)
@@ -301,7 +301,7 @@ take_control(struct parsing *ps, struct actions *out)
 static int
 take_one(struct parsing *ps, struct actions *out)
 {
-    uint32_t arg, tci;
+    uint32_t arg = 0, tci = 0;
     int err;
     if (eat(ps, "push_vlan(")) {
         err = take_tag(ps, &arg, &tci);

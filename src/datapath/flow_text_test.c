@@ -136,8 +136,8 @@ TEST(nonsense_is_refused_with_a_sentence_and_changes_nothing)
         "encap(eth_type(0x0800))",
         "eth_type(0x8100),vlan(vid=4096)",
         "eth_type(0x8100),vlan(vid=5),encap(eth_type(0x0800)",
-        "eth_type(0x8100),vlan(vid=1),encap(eth_type(0x8100),vlan(vid=1),encap(eth_type(0x8100),"
-        "vlan(vid=1),encap())))",
+        ("eth_type(0x8100),vlan(vid=1),encap(eth_type(0x8100),vlan(vid=1),encap(eth_type(0x8100),"
+         "vlan(vid=1),encap())))"),
         "eth_type(0x0800),ipv4(frag=maybe)",
         "tcp_flags(syn+ack)",
         "tcp_flags(+syn|ack)",
@@ -162,27 +162,27 @@ TEST(nonsense_is_refused_with_a_sentence_and_changes_nothing)
 TEST(a_composed_frame_parses_to_its_key)
 {
     static const char *const flows[] = {
-        "in_port(1)," E1
-        ",eth_type(0x0800),ipv4(src=192.168.0.1,dst=192.168.0.2,proto=1,tos=0,ttl=64,frag=no),icmp(type=8,code=0)",
-        "in_port(1)," E1
-        ",eth_type(0x0800),ipv4(src=1.1.1.1,dst=2.2.2.2,proto=6,tos=4,ttl=1,frag=no),tcp(src=1,dst=80),tcp_flags("
-        "psh|ack)",
-        "in_port(1)," E1
-        ",eth_type(0x0800),ipv4(src=1.1.1.1,dst=2.2.2.2,proto=17,tos=4,ttl=1,frag=first),udp(src=1,dst=80)",
-        "in_port(1)," E1 ",eth_type(0x0800),ipv4(src=1.1.1.1,dst=2.2.2.2,proto=17,tos=4,ttl=1,frag=later)",
-        "in_port(1)," E1
-        ",eth_type(0x0800),ipv4(src=1.1.1.1,dst=2.2.2.2,proto=132,tos=4,ttl=1,frag=no),sctp(src=1,dst=80)",
-        "in_port(1)," E1
-        ",eth_type(0x0806),arp(sip=1.1.1.1,tip=1.1.1.2,op=1,sha=00:00:00:00:00:01,tha=00:00:00:00:00:02)",
-        "in_port(1)," E1
-        ",eth_type(0x8100),vlan(vid=5,pcp=3),encap(eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0x3,proto=17,"
-        "tclass=0x1,hlimit=255,frag=no),udp(src=1,dst=2))",
-        "in_port(1)," E1
-        ",eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0,hlimit=255,frag=no),icmpv6(type=135,"
-        "code=0),nd(target=fe80::2,sll=50:54:00:00:00:05)",
-        "in_port(1)," E1 ",eth_type(0x8847),mpls(label=100,tc=3,ttl=64,bos=1)",
-        "in_port(1)," E1 ",eth_type(0x1234)",
-        "in_port(1)," E1,
+        ("in_port(1)," E1
+         ",eth_type(0x0800),ipv4(src=192.168.0.1,dst=192.168.0.2,proto=1,tos=0,ttl=64,frag=no),icmp(type=8,code=0)"),
+        ("in_port(1)," E1
+         ",eth_type(0x0800),ipv4(src=1.1.1.1,dst=2.2.2.2,proto=6,tos=4,ttl=1,frag=no),tcp(src=1,dst=80),tcp_flags("
+         "psh|ack)"),
+        ("in_port(1)," E1
+         ",eth_type(0x0800),ipv4(src=1.1.1.1,dst=2.2.2.2,proto=17,tos=4,ttl=1,frag=first),udp(src=1,dst=80)"),
+        ("in_port(1)," E1 ",eth_type(0x0800),ipv4(src=1.1.1.1,dst=2.2.2.2,proto=17,tos=4,ttl=1,frag=later)"),
+        ("in_port(1)," E1
+         ",eth_type(0x0800),ipv4(src=1.1.1.1,dst=2.2.2.2,proto=132,tos=4,ttl=1,frag=no),sctp(src=1,dst=80)"),
+        ("in_port(1)," E1
+         ",eth_type(0x0806),arp(sip=1.1.1.1,tip=1.1.1.2,op=1,sha=00:00:00:00:00:01,tha=00:00:00:00:00:02)"),
+        ("in_port(1)," E1
+         ",eth_type(0x8100),vlan(vid=5,pcp=3),encap(eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0x3,proto=17,"
+         "tclass=0x1,hlimit=255,frag=no),udp(src=1,dst=2))"),
+        ("in_port(1)," E1
+         ",eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,label=0,proto=58,tclass=0,hlimit=255,frag=no),icmpv6(type=135,"
+         "code=0),nd(target=fe80::2,sll=50:54:00:00:00:05)"),
+        ("in_port(1)," E1 ",eth_type(0x8847),mpls(label=100,tc=3,ttl=64,bos=1)"),
+        ("in_port(1)," E1 ",eth_type(0x1234)"),
+        ("in_port(1)," E1),
     };
     struct packet_pool *pool = packet_pool_new(4, 1);
     for (unsigned i = 0; i < ARRAY_SIZE(flows); i++) {
