@@ -273,6 +273,38 @@ TEST(a_flush_forgets_and_counts)
     world_free(w);
 }
 
+static void
+set_true(void *done)
+{
+    *(bool *) done = true;
+}
+
+TEST(idle_flows_go_by_the_clock_of_the_loop)
+{
+    struct world *w = world_new();
+    uint8_t f[64];
+    bool done = false;
+    loop_time_stop(w->loop);
+    uint32_t len = frame_udp(f, 1, 2, 5, 80, 0);
+    CHECK(door_put(w->a, f, len));
+    CHECK(door_wait_out(w->b, 1));
+    loop_time_warp(w->loop, seconds(9), seconds(1), set_true, &done);
+    while (!done)
+        loop_turn(w->loop, true);
+    struct dp_stats s;
+    dp_stats(w->dp, &s);
+    CHECK_EQ(s.flows, 1);
+    CHECK_EQ(w->packets, 1); /* the tick has told the pipeline */
+    done = false;
+    loop_time_warp(w->loop, seconds(3), seconds(1), set_true, &done);
+    for (unsigned i = 0; i < 100000 && (!done || s.flows); i++) {
+        loop_turn(w->loop, !done);
+        dp_stats(w->dp, &s);
+    }
+    CHECK_EQ(s.flows, 0);
+    world_free(w);
+}
+
 struct dumped {
     struct world *w;
     struct text t;
@@ -347,5 +379,5 @@ TEST(the_figures_of_lanes_are_told)
 TESTS(packets_go_where_the_pipeline_says_and_later_ones_do_not_ask, a_bumped_version_makes_the_flow_ask_again,
       verdicts_for_one_packet_are_counted_and_not_kept, drops_are_counted_by_reason_and_remembered,
       copies_reach_the_control_thread, a_port_comes_and_goes_while_others_forward,
-      frames_of_the_control_thread_run_a_program, a_flush_forgets_and_counts, flows_are_told_as_the_pipeline_made_them,
-      the_figures_of_lanes_are_told)
+      frames_of_the_control_thread_run_a_program, a_flush_forgets_and_counts, idle_flows_go_by_the_clock_of_the_loop,
+      flows_are_told_as_the_pipeline_made_them, the_figures_of_lanes_are_told)

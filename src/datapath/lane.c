@@ -28,6 +28,7 @@ LOG_MODULE(lane)
 #define WAKE UINT64_MAX
 #define SWEEP_CHUNK 512
 #define MISS_TIME_MAX micros(20) /* at a time */
+#define COST_MAX micros(100)     /* more than a burst can cost: the scheduler stopped the lane */
 #define FAIR_SLACK micros(50)    /* that one port may be ahead of another */
 #define WAITING_PER_TURN 64
 #define DEAD_MANY 4096
@@ -264,14 +265,21 @@ earn_miss_time(struct lane *l, int64_t turn_ns, bool is_backlogged)
     l->miss_credit_ns = MIN(l->miss_credit_ns + turn_ns * share / (1000 - share), MISS_TIME_MAX.ns);
 }
 
-/* Misses began at 'began' and are done now: somebody pays. */
+/* Translations began at 'began' and are done now: they are paid from what misses may cost. */
 static void
-pay_misses(struct lane *l, struct cache_port *cp, instant began)
+pay_misses(struct lane *l, instant began)
 {
     int64_t cost = instant_since(l->clock, began).ns;
-    l->miss_credit_ns -= cost;
-    cp->had_ns += cost;
+    l->miss_credit_ns =
+        MAX(l->miss_credit_ns - cost, -MISS_TIME_MAX.ns); /* the scheduler may have stopped us meanwhile */
     count(&l->counters.miss_ns, cost);
+}
+
+/* The port has had the lane since 'began'. */
+static void
+pay_time(struct lane *l, struct cache_port *cp, instant began)
+{
+    cp->had_ns += MIN(instant_since(l->clock, began).ns, COST_MAX.ns);
 }
 
 static void
@@ -286,7 +294,7 @@ misses_ask(struct lane *l, struct burst *b)
         else if (serve_one(l, b->cp, b->keys[i], b->packets[i]))
             read_clock(l);
     }
-    pay_misses(l, b->cp, began);
+    pay_misses(l, began);
 }
 
 /* Serves those that wait, for as long as misses may take. */
@@ -305,7 +313,8 @@ serve_waiting(struct lane *l, const struct ports *ports)
         else if (serve_one(l, cp, &l->keys[0], p))
             read_clock(l);
         waiting_done(cp);
-        pay_misses(l, cp, began);
+        pay_misses(l, began);
+        pay_time(l, cp, began);
         began = l->clock;
     }
     exits_flush(&l->exits);
@@ -345,14 +354,15 @@ serve(struct lane *l, struct rxq *rxq, const struct ports *ports)
     if (unlikely(l->waiting.n))
         elders_first(l, &b);
     unsigned n_hits = groups_act(l, &b);
+    exits_flush(&l->exits); /* nobody's hit waits for anybody's miss */
     read_clock(l);
-    b.cp->had_ns += instant_since(l->clock, began).ns;
     l->hit_permille = (l->hit_permille * 31 + n_hits * 1000 / n) / 32;
     if (unlikely(n_hits < b.n)) {
-        exits_flush(&l->exits); /* nobody's hit waits for anybody's miss */
         misses_ask(l, &b);
+        exits_flush(&l->exits);
+        read_clock(l);
     }
-    exits_flush(&l->exits);
+    pay_time(l, b.cp, began);
 
     count(&rxq->packets, n);
     count(&rxq->busy_ns, instant_since(l->clock, began).ns);

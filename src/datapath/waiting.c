@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include <stdlib.h>
 
-#define CHAINS 1024
+#define CHAINS 4096
 #define NO_SLOT UINT16_MAX
 
 struct waiting_port {
