@@ -25,7 +25,7 @@ openssl_load(struct why *why)
     int err = 0;
 #define FN(NAME) err = err ? err : look_up(ssl, #NAME, (void **) &tls_fn.NAME, why);
 #define CRYPTO_FN(NAME) err = err ? err : look_up(crypto, #NAME, (void **) &tls_fn.NAME, why);
-#include "openssl.def"
+#include "io/openssl.def"
 #undef FN
 #undef CRYPTO_FN
     if (!err && !tls_fn.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL))

@@ -18,7 +18,7 @@
 struct openssl_functions {
 #define FN(NAME) __typeof__(&NAME) NAME;
 #define CRYPTO_FN(NAME) FN(NAME)
-#include "openssl.def"
+#include "io/openssl.def"
 #undef FN
 #undef CRYPTO_FN
 };

@@ -49,7 +49,7 @@ struct bridge {
     void *ops_aux;
     bool has_default;    /* the rule of a bridge that stands alone is in */
     bool is_programmed;  /* somebody changed its tables */
-    bool is_controlled; /* a controller is there, or was a moment ago */
+    bool is_controlled;  /* a controller is there, or was a moment ago */
     struct hmap traffic; /* struct traffic, of patch ports; control thread */
     rcu_later rcu;
 };

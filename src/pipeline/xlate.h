@@ -17,12 +17,12 @@
 struct xlate_in {
     const struct key *key;
     instant now;
-    const struct packet *packet;   /* NULL: only the key is known */
-    bool may_learn;                /* MAC addresses and rules */
-    bool may_tell;                 /* controllers get their packet-ins (control thread) */
-    struct report *report;         /* NULL: nobody listens */
-    const struct bridge *at;       /* NULL: key->port tells; else the frame comes in here ... */
-    const void *list;              /* actions to run in place of the bridge's tables (a packet-out); NULL: none */
+    const struct packet *packet; /* NULL: only the key is known */
+    bool may_learn;              /* MAC addresses and rules */
+    bool may_tell;               /* controllers get their packet-ins (control thread) */
+    struct report *report;       /* NULL: nobody listens */
+    const struct bridge *at;     /* NULL: key->port tells; else the frame comes in here ... */
+    const void *list;            /* actions to run in place of the bridge's tables (a packet-out); NULL: none */
     size_t list_len;
     struct key *end;               /* set to what the frame is in the end; NULL: nobody asks */
     ofport number;                 /* ... by this port, which need not exist; OFPORT_NONE: by none */

@@ -70,7 +70,7 @@ struct vbridge {
     struct vswitch *v;
     char *name;
     enum dp_type type;
-    struct bridge *run; /* NULL: 'error' */
+    struct bridge *run;  /* NULL: 'error' */
     struct agent *agent; /* its OpenFlow side; lives as long as 'run' */
     char *error;
     VEC(struct vbundle *) bundles;
@@ -92,7 +92,7 @@ struct vswitch {
     struct netlink *netlink; /* tells when a device comes that a port waits for */
     struct task sync;
     struct timer second, stats; /* retries, ageing, bonds; statistics */
-    struct hmap bridges;                  /* vbridge by name */
+    struct hmap bridges;        /* vbridge by name */
     struct hmap bundles_by_row, ports_by_row, ports_by_name;
     struct backer *backers[DP_N];
     unsigned n_bridges_of[DP_N];
@@ -126,7 +126,7 @@ struct vswitch {
 
 /* Comes back soon to see what changed. */
 void vswitch_kick(struct vswitch *);
-void vswitch_hurry(void *vswitch); /* the next tick is due now: a protocol has work */
+void vswitch_hurry(void *vswitch);        /* the next tick is due now: a protocol has work */
 void vswitch_reconcile(struct vswitch *); /* brings everything that is marked in agreement with its row */
 
 void vswitch_note_flows(struct vswitch *, enum dp_type, uint64_t now);
