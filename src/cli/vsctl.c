@@ -348,10 +348,14 @@ run(struct ctl *ctl, const struct options *o, int64_t *next_cfg, struct why *why
         if (client_wait_ready(ctl->client, nanos(0), NULL))
             return no_connection(ctl, o, why);
         int err = attempt(ctl, o, next_cfg, why);
-        if (err != -EAGAIN)
+        if (err != -EAGAIN && err != -ESTALE)
             return err;
         end_attempt(ctl);
         ctl_clear_output(ctl);
+        if (err == -ESTALE) {
+            model_widen(ctl);
+            continue;
+        }
         if (client_wait_change(ctl->client, nanos(0)))
             return no_connection(ctl, o, why);
     }
@@ -508,6 +512,7 @@ vsctl_fini(struct ctl *ctl)
 {
     model_forget(ctl);
     vec_fini(&vsctl_of(ctl)->new_ifaces);
+    vec_fini(&vsctl_of(ctl)->names);
     ctl_fini(ctl);
 }
 

@@ -3,6 +3,8 @@
  * Model.    Bridges, ports and interfaces by name, as people see them: a "fake" bridge is a port with a tag inside a real bridge, and the ports
  *           with its tag count as its own.  Derived from the replica when a command first asks, dropped whenever a command changes
  *           what it was derived from.
+ * Reach.    A line with one such command rarely needs to see every port: it begins with a narrow view, and what that cannot answer is
+ *           refused with -ESTALE; the run then widens the view and begins again.
  */
 #ifndef CLI_VSCTL_H
 #define CLI_VSCTL_H 1
@@ -31,8 +33,17 @@ struct model_iface {
     struct model_port *port;
 };
 
+enum model_reach {
+    MODEL_ALL,
+    MODEL_BRIDGES, /* the bridges, and whether there are fake ones */
+    MODEL_NEW,     /* those, and whether ports or interfaces have one of 'names' */
+    MODEL_NAMED,   /* those, and the ports that have one of 'names' */
+};
+
 struct vsctl {
     struct crow *ovs; /* the row of Open_vSwitch */
+    enum model_reach reach;
+    VEC(const char *) names;
     bool has_model;
     struct hmap bridges, ports, ifaces;
     VEC(struct uuid) new_ifaces; /* provisional: looked at again once the switch has taken them */
@@ -45,8 +56,12 @@ vsctl_of(const struct ctl *ctl)
 }
 
 int model_want(struct ctl *, struct ctl_run *, struct why *);
+int model_want_bridges(struct ctl *, struct ctl_run *, struct why *);
+int model_want_new(struct ctl *, struct ctl_run *, struct why *);   /* add-port, add-bond */
+int model_want_named(struct ctl *, struct ctl_run *, struct why *); /* the last word names a port or interface */
+void model_widen(struct ctl *);
 void model_init(struct vsctl *);
-void model_build(struct ctl *); /* fine if it is there */
+int model_build(struct ctl *, struct why *); /* fine if it is there; -ESTALE: its reach is too small */
 void model_forget(struct ctl *);
 
 /* NULL: none. */

@@ -114,11 +114,13 @@ add_br(struct ctl *ctl, struct ctl_run *run, struct why *why)
         return refuse(why, -EINVAL, "bridge name must not be empty string");
     if (vlan < 0 || vlan > 4095)
         return refuse(why, -EINVAL, "%s: vlan must be between 0 and 4095", run->argv[0]);
-    model_build(ctl);
+    int err = model_build(ctl, why);
+    if (err)
+        return err;
     const struct model_bridge *br = model_bridge(vsctl_of(ctl), name);
     if (br && ctl_has_option(run, "--may-exist"))
         return add_br_exists(br, name, parent, vlan, why);
-    int err = check_free(ctl, name, "a bridge", why);
+    err = check_free(ctl, name, "a bridge", why);
     if (err)
         return err;
     if (parent)
@@ -186,7 +188,9 @@ del_br_want(struct ctl *ctl, struct ctl_run *run, struct why *why)
 static int
 del_br(struct ctl *ctl, struct ctl_run *run, struct why *why)
 {
-    model_build(ctl);
+    int err = model_build(ctl, why);
+    if (err)
+        return err;
     const struct model_bridge *br = model_bridge(vsctl_of(ctl), run->argv[1]);
     if (!br)
         return ctl_has_option(run, "--if-exists") ? 0 : refuse(why, -ENOENT, "no bridge named %s", run->argv[1]);
@@ -205,7 +209,9 @@ list_br(struct ctl *ctl, struct ctl_run *run, struct why *why)
     const struct model_bridge *br;
     names all = VEC_INIT;
 
-    model_build(ctl);
+    int err = model_build(ctl, why);
+    if (err)
+        return err;
     HMAP_FOR (br, node, &vsctl_of(ctl)->bridges) {
         if ((br->parent ? fake : real) || (!real && !fake))
             vec_push(&all, br->name);
@@ -219,7 +225,9 @@ list_br(struct ctl *ctl, struct ctl_run *run, struct why *why)
 static int
 br_exists(struct ctl *ctl, struct ctl_run *run, struct why *why)
 {
-    model_build(ctl);
+    int err = model_build(ctl, why);
+    if (err)
+        return err;
     if (model_bridge(vsctl_of(ctl), run->argv[1]))
         return 0;
     ctl->status = 2;
@@ -393,8 +401,9 @@ add_new_port(struct ctl *ctl, struct ctl_run *run, const struct new_port *want, 
     struct model_port *port = NULL;
     struct model_bridge *br;
 
-    model_build(ctl);
-    int err = want->may_exist ? find_port(ctl, want->name, false, &port, why) : 0;
+    int err = model_build(ctl, why);
+    if (!err && want->may_exist)
+        err = find_port(ctl, want->name, false, &port, why);
     if (err || port)
         return err ? err : add_port_exists(run, want, port, why);
     if (!*want->name)
@@ -467,7 +476,9 @@ del_port_target(struct ctl *ctl, struct ctl_run *run, const char *name, struct m
     struct model_iface *iface;
 
     *port = NULL;
-    model_build(ctl);
+    int err = model_build(ctl, why);
+    if (err)
+        return err;
     if (model_bridge(vsctl_of(ctl), name))
         return !must_exist ? 0
                            : refuse(why, -EINVAL,
@@ -476,8 +487,11 @@ del_port_target(struct ctl *ctl, struct ctl_run *run, const char *name, struct m
                                     name, name);
     if (!ctl_has_option(run, "--with-iface"))
         return find_port(ctl, name, must_exist, port, why);
-    (void) find_port(ctl, name, false, port, why);
-    (void) find_iface(ctl, name, false, &iface, why);
+    err = find_port(ctl, name, false, port, why);
+    if (!err)
+        err = find_iface(ctl, name, false, &iface, why);
+    if (err)
+        return err;
     if (!*port && iface)
         *port = iface->port;
     return must_exist && !*port ? refuse(why, -ENOENT, "no port or interface named %s", name) : 0;
@@ -598,22 +612,22 @@ iface_to_br(struct ctl *ctl, struct ctl_run *run, struct why *why)
 const struct ctl_command vsctl_bridge_commands[] = {
     {"add-br", 1, 3, "NEW-BRIDGE [PARENT] [NEW-VLAN]", model_want, add_br, NULL, "--may-exist", true},
     {"del-br", 1, 1, "BRIDGE", del_br_want, del_br, NULL, "--if-exists", true},
-    {"list-br", 0, 0, "", model_want, list_br, NULL, "--real,--fake", false},
-    {"br-exists", 1, 1, "BRIDGE", model_want, br_exists, NULL, "", false},
-    {"br-to-vlan", 1, 1, "BRIDGE", model_want, br_to_vlan, NULL, "", false},
-    {"br-to-parent", 1, 1, "BRIDGE", model_want, br_to_parent, NULL, "", false},
+    {"list-br", 0, 0, "", model_want_bridges, list_br, NULL, "--real,--fake", false},
+    {"br-exists", 1, 1, "BRIDGE", model_want_bridges, br_exists, NULL, "", false},
+    {"br-to-vlan", 1, 1, "BRIDGE", model_want_bridges, br_to_vlan, NULL, "", false},
+    {"br-to-parent", 1, 1, "BRIDGE", model_want_bridges, br_to_parent, NULL, "", false},
     {"br-set-external-id", 2, 3, "BRIDGE KEY [VALUE]", external_id_want, br_set_external_id, NULL, "", true},
     {"br-get-external-id", 1, 2, "BRIDGE [KEY]", external_id_want, br_get_external_id, NULL, "", false},
     {"list-ports", 1, 1, "BRIDGE", model_want, list_ports, NULL, "", false},
-    {"add-port", 2, INT_MAX, "BRIDGE NEW-PORT [COLUMN[:KEY]=VALUE]...", model_want, add_port, NULL, "--may-exist",
+    {"add-port", 2, INT_MAX, "BRIDGE NEW-PORT [COLUMN[:KEY]=VALUE]...", model_want_new, add_port, NULL, "--may-exist",
      true},
-    {"del-port", 1, 2, "[BRIDGE] PORT|IFACE", model_want, del_port, NULL, "--if-exists,--with-iface", true},
-    {"port-to-br", 1, 1, "PORT", model_want, port_to_br, NULL, "", false},
-    {"add-bond", 4, INT_MAX, "BRIDGE BOND IFACE... [COLUMN[:KEY]=VALUE]...", model_want, add_bond, NULL,
+    {"del-port", 1, 2, "[BRIDGE] PORT|IFACE", model_want_named, del_port, NULL, "--if-exists,--with-iface", true},
+    {"port-to-br", 1, 1, "PORT", model_want_named, port_to_br, NULL, "", false},
+    {"add-bond", 4, INT_MAX, "BRIDGE BOND IFACE... [COLUMN[:KEY]=VALUE]...", model_want_new, add_bond, NULL,
      "--may-exist,--fake-iface", true},
     {"add-bond-iface", 2, 2, "BOND IFACE", model_want, add_bond_iface, NULL, "--may-exist", true},
     {"del-bond-iface", 1, 2, "[BOND] IFACE", model_want, del_bond_iface, NULL, "--if-exists", true},
     {"list-ifaces", 1, 1, "BRIDGE", model_want, list_ifaces, NULL, "", false},
-    {"iface-to-br", 1, 1, "IFACE", model_want, iface_to_br, NULL, "", false},
+    {"iface-to-br", 1, 1, "IFACE", model_want_named, iface_to_br, NULL, "", false},
     {NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, false},
 };

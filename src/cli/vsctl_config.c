@@ -77,7 +77,7 @@ static int
 controller_want(struct ctl *ctl, struct ctl_run *run, struct why *why)
 {
     want_columns(ctl, "Controller", (const char *const[]){"target", "inactivity_probe", NULL});
-    return model_want(ctl, run, why);
+    return model_want_bridges(ctl, run, why);
 }
 
 static int
@@ -294,9 +294,9 @@ const struct ctl_command vsctl_config_commands[] = {
     {"del-controller", 1, 1, "BRIDGE", controller_want, del_controller, NULL, "", true},
     {"set-controller", 1, INT_MAX, "BRIDGE TARGET...", controller_want, set_controller, NULL,
      "--inactivity-probe=", true},
-    {"get-fail-mode", 1, 1, "BRIDGE", model_want, get_fail_mode, NULL, "", false},
-    {"del-fail-mode", 1, 1, "BRIDGE", model_want, del_fail_mode, NULL, "", true},
-    {"set-fail-mode", 2, 2, "BRIDGE MODE", model_want, set_fail_mode, NULL, "", true},
+    {"get-fail-mode", 1, 1, "BRIDGE", model_want_bridges, get_fail_mode, NULL, "", false},
+    {"del-fail-mode", 1, 1, "BRIDGE", model_want_bridges, del_fail_mode, NULL, "", true},
+    {"set-fail-mode", 2, 2, "BRIDGE MODE", model_want_bridges, set_fail_mode, NULL, "", true},
     {"get-manager", 0, 0, "", manager_want, get_manager, NULL, "", false},
     {"del-manager", 0, 0, "", manager_want, del_manager, NULL, "", true},
     {"set-manager", 1, INT_MAX, "TARGET...", manager_want, set_manager, NULL, "--inactivity-probe=", true},

@@ -10,21 +10,131 @@
 
 LOG_MODULE(vsctl)
 
+struct model_column {
+    const char *table, *column;
+};
+
+static const struct model_column all_columns[] = {
+    {"Open_vSwitch", "bridges"}, {"Bridge", "name"},     {"Bridge", "fail_mode"},
+    {"Bridge", "controller"},    {"Port", "name"},       {"Port", "tag"},
+    {"Port", "fake_bridge"},     {"Port", "interfaces"}, {"Interface", "name"},
+    {"Interface", "ofport"},     {"Interface", "error"},
+};
+
+static void
+want_columns(struct ctl *ctl)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(all_columns); i++)
+        client_want(ctl->client, all_columns[i].table, all_columns[i].column, WANT_READ);
+    ctl_want_rows(ctl, "Open_vSwitch");
+    ctl_want_rows(ctl, "Bridge");
+}
+
 int
 model_want(struct ctl *ctl, struct ctl_run *run, struct why *why)
 {
-    static const struct {
-        const char *table, *column;
-    } wants[] = {
-        {"Open_vSwitch", "bridges"}, {"Bridge", "name"},    {"Bridge", "fail_mode"}, {"Bridge", "controller"},
-        {"Bridge", "ports"},         {"Port", "name"},      {"Port", "fake_bridge"}, {"Port", "tag"},
-        {"Port", "interfaces"},      {"Interface", "name"}, {"Interface", "ofport"}, {"Interface", "error"},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(wants); i++) {
-        client_want(ctl->client, wants[i].table, wants[i].column, WANT_READ);
-        ctl_want_rows(ctl, wants[i].table);
-    }
+    want_columns(ctl);
+    client_want(ctl->client, "Bridge", "ports", WANT_READ);
+    ctl_want_rows(ctl, "Port");
+    ctl_want_rows(ctl, "Interface");
+    vsctl_of(ctl)->reach = MODEL_ALL;
     return 0;
+}
+
+/* No other command of the line uses the model, or makes or destroys what it shows. */
+static bool
+stands_alone(const struct ctl *ctl, const struct ctl_run *run)
+{
+    static const char *const harmless[] = {"comment", "get",    "list",  "find",       "set",
+                                           "add",     "remove", "clear", "wait-until", "init"};
+    for (size_t i = 0; i < ctl->runs.n; i++) {
+        size_t j = 0;
+        while (j < ARRAY_SIZE(harmless) && strcmp(harmless[j], ctl->runs.at[i].command->name))
+            j++;
+        if (&ctl->runs.at[i] != run && j == ARRAY_SIZE(harmless))
+            return false;
+    }
+    return true;
+}
+
+static void
+want_name(struct ctl *ctl, const char *name)
+{
+    AUTO_TEXT struct text json = TEXT_INIT;
+    json_add_string(&json, name, strlen(name));
+    ctl_want_matching(ctl, "Port", "name", "==", text_str(&json));
+    ctl_want_matching(ctl, "Interface", "name", "==", text_str(&json));
+    vec_push(&vsctl_of(ctl)->names, name);
+}
+
+static void
+want_narrow(struct ctl *ctl, enum model_reach reach)
+{
+    want_columns(ctl);
+    ctl_want_matching(ctl, "Port", "fake_bridge", "==", "true");
+    vsctl_of(ctl)->reach = reach;
+}
+
+int
+model_want_bridges(struct ctl *ctl, struct ctl_run *run, struct why *why)
+{
+    if (!stands_alone(ctl, run))
+        return model_want(ctl, run, why);
+    want_narrow(ctl, MODEL_BRIDGES);
+    ctl_want_matching(ctl, "Interface", "name", "==", "\"\""); /* none */
+    return 0;
+}
+
+int
+model_want_new(struct ctl *ctl, struct ctl_run *run, struct why *why)
+{
+    if (!stands_alone(ctl, run))
+        return model_want(ctl, run, why);
+    want_narrow(ctl, MODEL_NEW);
+    for (int i = 2; i < run->argc && !strchr(run->argv[i], '='); i++)
+        want_name(ctl, run->argv[i]);
+    return 0;
+}
+
+int
+model_want_named(struct ctl *ctl, struct ctl_run *run, struct why *why)
+{
+    if (!stands_alone(ctl, run) || ctl_has_option(run, "--with-iface"))
+        return model_want(ctl, run, why);
+    want_narrow(ctl, MODEL_NAMED);
+    client_want(ctl->client, "Bridge", "ports", WANT_READ);
+    want_name(ctl, run->argv[run->argc - 1]);
+    return 0;
+}
+
+void
+model_widen(struct ctl *ctl)
+{
+    client_want(ctl->client, "Bridge", "ports", WANT_READ);
+    client_want_rows(ctl->client, "Port", NULL);
+    client_want_rows(ctl->client, "Interface", NULL);
+    vsctl_of(ctl)->reach = MODEL_ALL;
+}
+
+/* Is there anything that the narrow view shows only a corner of? */
+static bool
+is_too_narrow(const struct ctl *ctl)
+{
+    const struct vsctl *v = vsctl_of(ctl);
+
+    CLIENT_FOR(port, ctl->client, "Port")
+    {
+        if (v->reach != MODEL_NAMED && crow_bool(port, "fake_bridge", false))
+            return true;
+    }
+    for (size_t i = 0; i < v->names.n; i++) {
+        const struct crow *iface = client_find_str(ctl->client, "Interface", "name", v->names.at[i]);
+        if (v->reach == MODEL_NEW && (iface || client_find_str(ctl->client, "Port", "name", v->names.at[i])))
+            return true;
+        if (v->reach == MODEL_NAMED && iface && !model_iface(v, v->names.at[i]))
+            return true;
+    }
+    return false;
 }
 
 void
@@ -145,6 +255,12 @@ add_bridge(struct vsctl *v, const char *name, struct crow *row, struct model_bri
     return br;
 }
 
+static bool
+shows_ports(const struct vsctl *v)
+{
+    return v->reach == MODEL_ALL || v->reach == MODEL_NAMED;
+}
+
 static void
 add_bridges(struct vsctl *v)
 {
@@ -158,6 +274,8 @@ add_bridges(struct vsctl *v)
             continue;
         }
         struct model_bridge *br = add_bridge(v, name, bridges.at[i], NULL, NULL);
+        if (!shows_ports(v))
+            continue;
         crow_refs(bridges.at[i], "ports", &ports);
         for (size_t j = 0; j < ports.n; j++) {
             const char *port_name = crow_str(ports.at[j], "name");
@@ -229,15 +347,20 @@ add_ports(struct vsctl *v)
     vec_fini(&ifaces);
 }
 
-void
-model_build(struct ctl *ctl)
+int
+model_build(struct ctl *ctl, struct why *why)
 {
     struct vsctl *v = vsctl_of(ctl);
+
     if (v->has_model)
-        return;
+        return 0;
     add_bridges(v);
-    add_ports(v);
+    if (shows_ports(v))
+        add_ports(v);
     v->has_model = true;
+    if (v->reach != MODEL_ALL && is_too_narrow(ctl))
+        return refuse(why, -ESTALE, "more has to be seen");
+    return 0;
 }
 
 /* ---- Refusals. ---- */
@@ -245,7 +368,9 @@ model_build(struct ctl *ctl)
 int
 find_bridge(struct ctl *ctl, const char *name, struct model_bridge **out, struct why *why)
 {
-    model_build(ctl);
+    int err = model_build(ctl, why);
+    if (err)
+        return err;
     *out = model_bridge(vsctl_of(ctl), name);
     if (!*out)
         return refuse(why, -ENOENT, "no bridge named %s", name);
@@ -265,7 +390,9 @@ find_real_bridge(struct ctl *ctl, const char *name, struct model_bridge **out, s
 int
 find_port(struct ctl *ctl, const char *name, bool must_exist, struct model_port **out, struct why *why)
 {
-    model_build(ctl);
+    int err = model_build(ctl, why);
+    if (err)
+        return err;
     struct model_port *port = model_port(vsctl_of(ctl), name);
     *out = port && strcmp(name, port->bridge->name) ? port : NULL;
     return must_exist && !*out ? refuse(why, -ENOENT, "no port named %s", name) : 0;
@@ -274,7 +401,9 @@ find_port(struct ctl *ctl, const char *name, bool must_exist, struct model_port 
 int
 find_iface(struct ctl *ctl, const char *name, bool must_exist, struct model_iface **out, struct why *why)
 {
-    model_build(ctl);
+    int err = model_build(ctl, why);
+    if (err)
+        return err;
     struct model_iface *iface = model_iface(vsctl_of(ctl), name);
     *out = iface && strcmp(name, iface->port->bridge->name) ? iface : NULL;
     return must_exist && !*out ? refuse(why, -ENOENT, "no interface named %s", name) : 0;

@@ -780,7 +780,7 @@ wait_until(struct client *c, bool (*done)(struct client *, unsigned), unsigned a
 static bool
 is_ready(struct client *c, unsigned unused UNUSED)
 {
-    return c->is_ready && c->state == CLIENT_FOLLOWS;
+    return c->is_ready && c->state == CLIENT_FOLLOWS && !c->is_renewing;
 }
 
 static bool
