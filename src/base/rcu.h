@@ -34,18 +34,23 @@ extern unsigned rcu_checked_word; /* used under ThreadSanitizer only */
 #define rcu_seen_() ((void) 0)
 #endif
 
-/* Calls 'release' after a grace period, on a thread of its own: it must only free, and says rcu_is_over() first. */
-static inline void
-rcu_is_over(void)
-{
-    rcu_seen_();
-}
-
+/* Calls 'release' after a grace period, on a thread of its own: it must only free. */
+#ifdef RCU_CHECKED
+void rcu_free_later(rcu_later *, void (*release)(rcu_later *));
+#else
 static inline void
 rcu_free_later(rcu_later *head, void (*release)(rcu_later *))
 {
-    rcu_seen_();
     call_rcu(head, release);
+}
+#endif
+
+/* Waits until all that was to be freed later is free, and what its release gave back in turn: for tests, so that leaks show. */
+static inline void
+rcu_settle(void)
+{
+    for (int depth = 0; depth < 3; depth++)
+        rcu_barrier();
 }
 
 static inline void

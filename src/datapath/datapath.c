@@ -156,7 +156,6 @@ ports_copy(const struct ports *old, unsigned n)
 static void
 ports_release(rcu_later *later)
 {
-    rcu_is_over();
     free(CONTAINER_OF(later, struct ports, later));
 }
 
@@ -246,7 +245,6 @@ dp_port_device(const struct datapath *dp, dpport number)
 static void
 relevant_release(rcu_later *later)
 {
-    rcu_is_over();
     free(CONTAINER_OF(later, struct relevant, later));
 }
 

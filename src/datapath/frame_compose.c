@@ -49,9 +49,9 @@ static void
 write_nd(struct sheet *s, const struct key *k, struct icmp_header *icmp)
 {
     icmp->rest = k->nd_reserved;
-    struct ip6 *target = write_header(s, sizeof *target);
+    void *target = write_header(s, sizeof k->nd_target);
     if (target)
-        *target = k->nd_target;
+        memcpy(target, &k->nd_target, sizeof k->nd_target); /* it stands at no even place */
     const struct {
         struct mac mac;
         uint8_t type;

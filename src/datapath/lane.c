@@ -601,7 +601,6 @@ lane_wake(struct lane *l)
 static void
 polls_release(rcu_later *later)
 {
-    rcu_is_over();
     free(CONTAINER_OF(later, struct polls, later));
 }
 

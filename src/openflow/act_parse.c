@@ -879,7 +879,6 @@ verb_ct(struct parser *p, const char *verb, char *value, uint32_t arg)
     size_t at = oa_open(p->out, OA_CT, sizeof(struct oa_ct));
     struct oa_ct c = {.recirc_table = 255};
     char *k, *v, *exec = NULL;
-    AUTO_STR char *nat_text = NULL;
     int err;
     while (words_next(&value, &k, &v, &err, p->why)) {
         uint64_t n;

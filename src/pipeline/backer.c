@@ -135,7 +135,6 @@ static void
 wiring_release(rcu_later *rcu)
 {
     struct wiring *w = CONTAINER_OF(rcu, struct wiring, rcu);
-    rcu_is_over();
     arena_fini(&w->arena);
     free(w);
 }

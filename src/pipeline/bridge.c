@@ -67,7 +67,6 @@ static void
 release(rcu_later *rcu)
 {
     struct bridge *br = CONTAINER_OF(rcu, struct bridge, rcu);
-    rcu_is_over();
     snapshot_free(br->now);
     fdb_free(br->fdb);
     tables_free(br->tables);

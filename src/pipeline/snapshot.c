@@ -295,7 +295,6 @@ snapshot_free(struct snapshot *s)
 static void
 release(rcu_later *rcu)
 {
-    rcu_is_over();
     snapshot_free(CONTAINER_OF(rcu, struct snapshot, rcu));
 }
 

@@ -9,7 +9,7 @@ static void
 leave_rcu(void)
 {
     rcu_unregister();
-    rcu_barrier(); /* what was to be freed later is free now, and leaks show */
+    rcu_settle(); /* what was to be freed later is free now, and leaks show */
 }
 
 struct net *

@@ -214,6 +214,6 @@ main(void)
     rcu_register();
     int failed = cmocka_run_group_tests(cases, NULL, NULL);
     rcu_unregister();
-    rcu_barrier();
+    rcu_settle();
     return failed;
 }
