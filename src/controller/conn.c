@@ -32,13 +32,13 @@ conn_error(struct conn *c, enum of_error err, const struct of_msg_info *info, co
 static bool
 hello(struct conn *c, const void *msg, size_t len, uint32_t xid)
 {
-    uint32_t theirs, ours = c->agent->versions;
+    uint32_t theirs, ours = c->connmgr->versions;
     if (hello_decode(msg, len, &theirs))
         return false;
     c->version = of_version_highest(theirs & ours);
     if (c->version) {
         if (c->controller)
-            controllers_count(c->agent);
+            controllers_count(c->connmgr);
         return true;
     }
     static struct log_limit limit = LOG_LIMIT(1, 5);
@@ -129,7 +129,7 @@ static void
 say_hello(struct conn *c)
 {
     AUTO_TEXT struct text t = TEXT_INIT;
-    hello_encode(c->agent->versions, 1, &t);
+    hello_encode(c->connmgr->versions, 1, &t);
     conn_send(c, &t);
 }
 
@@ -142,16 +142,16 @@ connected(void *c)
 static const struct stream_ops ops = {connected, received, drained, closed};
 
 struct conn *
-conn_new(struct agent *a, struct stream *s, struct controller *controller)
+conn_new(struct connmgr *a, struct stream *s, struct controller *controller)
 {
     struct conn *c = xzalloc(sizeof *c);
-    c->agent = a;
+    c->connmgr = a;
     c->stream = s;
     c->controller = controller;
     c->role = ROLE_EQUAL;
     c->wants_async = controller != NULL;
     c->miss_send_len = controller ? 128 : 0;
-    list_push_back(&a->conns, &c->in_agent);
+    list_push_back(&a->conns, &c->in_connmgr);
     stream_set_ops(s, &ops, c);
     if (!controller)
         say_hello(c); /* who came to us is connected already */
@@ -163,7 +163,7 @@ conn_free(struct conn *c)
 {
     if (!c)
         return;
-    list_remove(&c->in_agent);
+    list_remove(&c->in_connmgr);
     stream_close_after_writes(c->stream);
     text_fini(&c->in);
     free(c);

@@ -1,15 +1,15 @@
-/* conn - one OpenFlow connection of an agent; for the files of this room only. */
+/* conn - one OpenFlow connection of an connmgr; for the files of this room only. */
 #ifndef CONTROLLER_CONN_H
 #define CONTROLLER_CONN_H 1
 
-#include "controller/agent.h"
+#include "controller/connmgr.h"
 #include "io/stream.h"
 #include "openflow/config.h"
 
-struct agent {
+struct connmgr {
     struct loop *loop;
     struct bridge *bridge;
-    const struct agent_ops *ops;
+    const struct connmgr_ops *ops;
     void *aux;
     uint64_t datapath_id;
     uint32_t versions;
@@ -25,8 +25,8 @@ struct agent {
 };
 
 struct conn {
-    struct list in_agent;
-    struct agent *agent;
+    struct list in_connmgr;
+    struct connmgr *connmgr;
     struct stream *stream;
     struct controller *controller; /* NULL: it came by itself */
     struct text in;                /* bytes of messages that are not whole yet */
@@ -39,20 +39,20 @@ struct conn {
     uint16_t miss_send_len, controller_id;
 };
 
-struct conn *conn_new(struct agent *, struct stream *, struct controller *);
+struct conn *conn_new(struct connmgr *, struct stream *, struct controller *);
 void conn_free(struct conn *);
 void conn_send(struct conn *, const struct text *);
 void conn_error(struct conn *, enum of_error, const struct of_msg_info *, const void *request, size_t len);
 
 /* Call when a rule with a timeout was put in. */
-void agent_watch_expiry(struct agent *);
+void connmgr_watch_expiry(struct connmgr *);
 
 /* handle.c: does what the message asks.  OFERR_OK or what the peer is told. */
 enum of_error handle(struct conn *, const struct of_msg_info *, const void *msg, size_t len);
 
 /* controllers.c: those that the database names. */
-void controllers_configure(struct agent *, const char *const *targets, size_t n);
+void controllers_configure(struct connmgr *, const char *const *targets, size_t n);
 void controller_lost(struct controller *, struct conn *, int err);
-void controllers_count(struct agent *); /* one has come or gone */
+void controllers_count(struct connmgr *); /* one has come or gone */
 
 #endif

@@ -13,7 +13,7 @@ LOG_MODULE(connmgr)
 #define BACKOFF_MAX seconds(8)
 
 struct controller {
-    struct agent *agent;
+    struct connmgr *connmgr;
     char *target;
     struct conn *conn;         /* NULL: none now */
     struct listener *listener; /* of a passive one */
@@ -28,13 +28,13 @@ call(void *c_)
     struct controller *c = c_;
     struct why why = {""};
     static const struct stream_ops none;
-    struct stream *s = stream_connect(c->agent->loop, c->target, &none, NULL, &why);
+    struct stream *s = stream_connect(c->connmgr->loop, c->target, &none, NULL, &why);
     if (!s) {
         free(c->last_error);
         c->last_error = xstrdup(why.text);
         return;
     }
-    c->conn = conn_new(c->agent, s, c);
+    c->conn = conn_new(c->connmgr, s, c);
 }
 
 void
@@ -44,7 +44,7 @@ controller_lost(struct controller *c, struct conn *conn, int err)
         c->conn = NULL;
     free(c->last_error);
     c->last_error = err ? xstrdup(strerror(-err)) : NULL;
-    controllers_count(c->agent);
+    controllers_count(c->connmgr);
     if (c->listener)
         return;
     c->backoff = nanos(MIN(MAX(c->backoff.ns * 2, BACKOFF_MIN.ns), BACKOFF_MAX.ns));
@@ -52,12 +52,12 @@ controller_lost(struct controller *c, struct conn *conn, int err)
 }
 
 void
-controllers_count(struct agent *a)
+controllers_count(struct connmgr *a)
 {
     struct conn *c;
     bool any = false;
     a->ops->controllers_changed(a->aux);
-    LIST_FOR (c, in_agent, &a->conns)
+    LIST_FOR (c, in_connmgr, &a->conns)
         any |= c->controller && c->version;
     if (any) {
         timer_cancel(&a->alone);
@@ -71,15 +71,15 @@ static void
 accepted(void *c_, struct stream *s)
 {
     struct controller *c = c_;
-    conn_new(c->agent, s, NULL)->wants_async = false;
+    conn_new(c->connmgr, s, NULL)->wants_async = false;
 }
 
 static struct controller *
-controller_new(struct agent *a, const char *target)
+controller_new(struct connmgr *a, const char *target)
 {
     struct controller *c = xzalloc(sizeof *c);
     struct why why = {""};
-    c->agent = a;
+    c->connmgr = a;
     c->target = xstrdup(target);
     timer_init(&c->again, a->loop, call, c);
     if (!target_is_passive(target)) {
@@ -112,7 +112,7 @@ is_among(const char *target, const char *const *targets, size_t n)
 }
 
 void
-controllers_configure(struct agent *a, const char *const *targets, size_t n)
+controllers_configure(struct connmgr *a, const char *const *targets, size_t n)
 {
     for (size_t i = a->controllers.n; i-- > 0;)
         if (!is_among(a->controllers.at[i]->target, targets, n)) {
@@ -129,21 +129,21 @@ controllers_configure(struct agent *a, const char *const *targets, size_t n)
 }
 
 bool
-agent_controller_status(const struct agent *a, const char *target, struct agent_status *s)
+connmgr_controller_status(const struct connmgr *a, const char *target, struct connmgr_status *s)
 {
     for (size_t i = 0; i < a->controllers.n; i++) {
         const struct controller *c = a->controllers.at[i];
         if (strcmp(c->target, target))
             continue;
         static const char *const roles[] = {"other", "other", "master", "slave"};
-        *s = (struct agent_status){.is_connected = c->conn && c->conn->version,
-                                   .version = c->conn ? c->conn->version : 0,
-                                   .state = c->conn && c->conn->version ? "ACTIVE"
-                                            : c->conn                   ? "CONNECTING"
-                                            : c->listener               ? "IDLE"
-                                                                        : "BACKOFF",
-                                   .last_error = c->last_error,
-                                   .role = roles[c->conn ? c->conn->role : ROLE_EQUAL]};
+        *s = (struct connmgr_status){.is_connected = c->conn && c->conn->version,
+                                     .version = c->conn ? c->conn->version : 0,
+                                     .state = c->conn && c->conn->version ? "ACTIVE"
+                                              : c->conn                   ? "CONNECTING"
+                                              : c->listener               ? "IDLE"
+                                                                          : "BACKOFF",
+                                     .last_error = c->last_error,
+                                     .role = roles[c->conn ? c->conn->role : ROLE_EQUAL]};
         return true;
     }
     return false;

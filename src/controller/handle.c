@@ -48,10 +48,10 @@ static enum of_error
 features(struct conn *c, const struct of_msg_info *info, const void *msg, size_t len)
 {
     AUTO_TEXT struct text t = TEXT_INIT;
-    struct switch_features f = {.datapath_id = c->agent->datapath_id, .n_tables = TABLE_VISIBLE};
+    struct switch_features f = {.datapath_id = c->connmgr->datapath_id, .n_tables = TABLE_VISIBLE};
     size_t at = features_reply_start(&f, c->version, info->xid, &t);
     if (features_reply_has_ports(c->version))
-        c->agent->ops->ports(c->agent->aux, put_port, &(struct port_walk){.c = c, .out = &t, .only = OF_PORT_ANY});
+        c->connmgr->ops->ports(c->connmgr->aux, put_port, &(struct port_walk){.c = c, .out = &t, .only = OF_PORT_ANY});
     if (t.len - at > OF_MAX_LEN)
         text_cut(&t, at + OF_MAX_LEN / 64 *
                               64); /* more ports than a message holds: who wants them all asks for PORT_DESC */
@@ -67,7 +67,8 @@ port_desc(struct conn *c, const struct of_msg_info *info, const void *msg, size_
     struct of_multi m = of_multi_begin(&t, OFMSG_PORT_DESC_REPLY, c->version, info->xid, false);
     struct cursor body = info->body;
     uint32_t only = c->version == OF15 && cur_left(&body) >= 4 ? cur_be32(&body) : OF_PORT_ANY;
-    c->agent->ops->ports(c->agent->aux, put_port, &(struct port_walk){.c = c, .multi = &m, .out = &t, .only = only});
+    c->connmgr->ops->ports(c->connmgr->aux, put_port,
+                           &(struct port_walk){.c = c, .multi = &m, .out = &t, .only = only});
     of_multi_end(&m);
     conn_send(c, &t);
     return OFERR_OK;
@@ -81,7 +82,7 @@ put_counts(void *w_, const struct port_desc *p)
         return;
     struct port_counts counts;
     w->found = true;
-    w->c->agent->ops->counts(w->c->agent->aux, p->number, &counts);
+    w->c->connmgr->ops->counts(w->c->connmgr->aux, p->number, &counts);
     size_t at = of_multi_entry(w->multi);
     port_counts_encode(p->number, &counts, w->c->version, w->out);
     of_multi_entry_done(w->multi, at);
@@ -97,7 +98,7 @@ port_stats(struct conn *c, const struct of_msg_info *info, const void *msg, size
     AUTO_TEXT struct text t = TEXT_INIT;
     struct of_multi m = of_multi_begin(&t, OFMSG_PORT_STATS_REPLY, c->version, info->xid, false);
     struct port_walk w = {.c = c, .multi = &m, .out = &t, .only = only};
-    c->agent->ops->ports(c->agent->aux, put_counts, &w);
+    c->connmgr->ops->ports(c->connmgr->aux, put_counts, &w);
     of_multi_end(&m);
     if (only != OF_PORT_ANY && !w.found)
         return OFERR_OFPBRC_BAD_PORT;
@@ -110,7 +111,7 @@ port_mod(struct conn *c, const struct of_msg_info *info, const void *msg, size_t
 {
     struct port_mod m;
     enum of_error err = port_mod_decode(info, &m);
-    return err ? err : c->agent->ops->change_port(c->agent->aux, &m);
+    return err ? err : c->connmgr->ops->change_port(c->connmgr->aux, &m);
 }
 
 /* ---- settings ---- */
@@ -119,7 +120,7 @@ static enum of_error
 get_config(struct conn *c, const struct of_msg_info *info, const void *msg, size_t len)
 {
     AUTO_TEXT struct text t = TEXT_INIT;
-    struct switch_config sc = c->agent->config;
+    struct switch_config sc = c->connmgr->config;
     sc.miss_send_len = c->miss_send_len;
     get_config_reply_encode(&sc, c->version, info->xid, &t);
     conn_send(c, &t);
@@ -148,8 +149,8 @@ desc(struct conn *c, const struct of_msg_info *info, const void *msg, size_t len
     struct switch_desc d = {.manufacturer = "Nicira, Inc.",
                             .hardware = "Open vSwitch",
                             .software = FIELD_VERSION,
-                            .serial = c->agent->serial ? c->agent->serial : "None",
-                            .datapath = c->agent->description ? c->agent->description : "None"};
+                            .serial = c->connmgr->serial ? c->connmgr->serial : "None",
+                            .datapath = c->connmgr->description ? c->connmgr->description : "None"};
     desc_reply_encode(&d, c->version, info->xid, &t);
     conn_send(c, &t);
     return OFERR_OK;
@@ -159,13 +160,13 @@ static enum of_error
 table_stats(struct conn *c, const struct of_msg_info *info, const void *msg, size_t len)
 {
     AUTO_TEXT struct text t = TEXT_INIT;
-    dp_push_stats(backer_datapath(bridge_backer(c->agent->bridge)));
+    dp_push_stats(backer_datapath(bridge_backer(c->connmgr->bridge)));
     struct of_multi m = of_multi_begin(&t, OFMSG_TABLE_STATS_REPLY, c->version, info->xid, false);
     for (unsigned i = 0; i < TABLE_VISIBLE; i++) {
         struct table_stats s;
         char name[32];
         snprintf(name, sizeof name, i ? "table%u" : "classifier", i);
-        tables_stats(bridge_tables(c->agent->bridge), i, &s);
+        tables_stats(bridge_tables(c->connmgr->bridge), i, &s);
         size_t at = of_multi_entry(&m);
         table_counts_encode(&(struct table_counts){.table = i,
                                                    .name = name,
@@ -204,7 +205,7 @@ static enum of_error
 barrier(struct conn *c, const struct of_msg_info *info, const void *msg, size_t len)
 {
     AUTO_TEXT struct text t = TEXT_INIT;
-    dp_settle(backer_datapath(bridge_backer(c->agent->bridge)));
+    dp_settle(backer_datapath(bridge_backer(c->connmgr->bridge)));
     bare_encode(OFMSG_BARRIER_REPLY, c->version, info->xid, &t);
     conn_send(c, &t);
     return OFERR_OK;
@@ -214,7 +215,7 @@ static enum of_error
 role(struct conn *c, const struct of_msg_info *info, const void *msg, size_t len)
 {
     struct role_request r;
-    struct agent *a = c->agent;
+    struct connmgr *a = c->connmgr;
     enum of_error err = role_request_decode(info, &r);
     if (err)
         return err;
@@ -226,7 +227,7 @@ role(struct conn *c, const struct of_msg_info *info, const void *msg, size_t len
     }
     if (r.role == ROLE_PRIMARY) {
         struct conn *other;
-        LIST_FOR (other, in_agent, &a->conns)
+        LIST_FOR (other, in_connmgr, &a->conns)
             if (other != c && other->role == ROLE_PRIMARY)
                 other->role = ROLE_SECONDARY;
     }
@@ -292,9 +293,9 @@ flow_mod(struct conn *c, const struct of_msg_info *info, const void *msg, size_t
     if (!err && fm.buffer_id != UINT32_MAX)
         err = OFERR_OFPBRC_BUFFER_UNKNOWN;
     if (!err)
-        err = bridge_flow_mod(c->agent->bridge, &fm, loop_now(c->agent->loop));
+        err = bridge_flow_mod(c->connmgr->bridge, &fm, loop_now(c->connmgr->loop));
     if (!err && (fm.idle_timeout || fm.hard_timeout))
-        agent_watch_expiry(c->agent);
+        connmgr_watch_expiry(c->connmgr);
     return err;
 }
 
@@ -334,14 +335,14 @@ flow_stats(struct conn *c, const struct of_msg_info *info, const void *msg, size
     if (err)
         return err;
     AUTO_TEXT struct text t = TEXT_INIT;
-    struct flow_walk w = {.now = loop_now(c->agent->loop)};
-    dp_push_stats(backer_datapath(bridge_backer(c->agent->bridge)));
+    struct flow_walk w = {.now = loop_now(c->connmgr->loop)};
+    dp_push_stats(backer_datapath(bridge_backer(c->connmgr->bridge)));
     if (q.is_aggregate) {
-        tables_query(bridge_tables(c->agent->bridge), &q, sum_flow, &w);
+        tables_query(bridge_tables(c->connmgr->bridge), &q, sum_flow, &w);
         flow_aggregate_encode(&w.sum, c->version, info->xid, info->is_nx, &t);
     } else {
         w.multi = of_multi_begin(&t, OFMSG_FLOW_DESC_REPLY, c->version, info->xid, info->is_nx);
-        tables_query(bridge_tables(c->agent->bridge), &q, put_flow, &w);
+        tables_query(bridge_tables(c->connmgr->bridge), &q, put_flow, &w);
         of_multi_end(&w.multi);
     }
     conn_send(c, &t);
@@ -359,8 +360,8 @@ packet_out(struct conn *c, const struct of_msg_info *info, const void *msg, size
     if (!err && po.buffer_id != UINT32_MAX)
         err = OFERR_OFPBRC_BUFFER_UNKNOWN;
     return err ? err
-               : bridge_packet_out(c->agent->bridge, po.frame, po.len, po.in_port, po.actions, po.actions_len,
-                                   loop_now(c->agent->loop));
+               : bridge_packet_out(c->connmgr->bridge, po.frame, po.len, po.in_port, po.actions, po.actions_len,
+                                   loop_now(c->connmgr->loop));
 }
 
 static handle_fn *const handlers[OFMSG_N] = {

@@ -70,8 +70,8 @@ struct vbridge {
     struct vswitch *v;
     char *name;
     enum dp_type type;
-    struct bridge *run;  /* NULL: 'error' */
-    struct agent *agent; /* its OpenFlow side; lives as long as 'run' */
+    struct bridge *run;      /* NULL: 'error' */
+    struct connmgr *connmgr; /* its OpenFlow side; lives as long as 'run' */
     char *error;
     VEC(struct vbundle *) bundles;
     struct numbers numbers;
@@ -152,7 +152,7 @@ void vbridge_let_go(struct vbridge *); /* first half of reconcile: what is no lo
 void vbridge_make(struct vbridge *);   /* second half: what is wanted */
 void vbridge_publish(struct vbridge *);
 
-/* openflow.c: the agent of each bridge */
+/* openflow.c: the connection manager of each bridge */
 void openflow_start(struct vbridge *);
 void openflow_stop(struct vbridge *);
 void openflow_configure(struct vbridge *, const struct crow *);

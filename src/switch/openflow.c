@@ -1,10 +1,10 @@
-/* openflow - each bridge's agent: what it is told of ports, and where it listens and calls.
+/* openflow - each bridge's connection manager: what it is told of ports, and where it listens and calls.
  *
  * The management socket is RUNDIR/BRIDGE.mgmt, as ovs-ofctl looks for it.
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "controller/agent.h"
+#include "controller/connmgr.h"
 #include "io/dirs.h"
 #include "switch/model.h"
 #include <stdlib.h>
@@ -106,7 +106,7 @@ controllers_changed(void *b)
     write_bridge(b);
 }
 
-static const struct agent_ops ops = {each_port, count_port, change_port, controllers_changed};
+static const struct connmgr_ops ops = {each_port, count_port, change_port, controllers_changed};
 
 /* ---- life ---- */
 
@@ -114,17 +114,17 @@ void
 openflow_start(struct vbridge *b)
 {
     struct why why;
-    b->agent = agent_new(b->v->loop, b->run, &ops, b);
+    b->connmgr = connmgr_new(b->v->loop, b->run, &ops, b);
     AUTO_STR char *target = xasprintf("punix:%s/%s.mgmt", dir_run(), b->name);
-    if (agent_listen(b->agent, target, &why))
+    if (connmgr_listen(b->connmgr, target, &why))
         log_err("%s: cannot listen for management connections (%s)", b->name, why.text);
 }
 
 void
 openflow_stop(struct vbridge *b)
 {
-    agent_free(b->agent);
-    b->agent = NULL;
+    connmgr_free(b->connmgr);
+    b->connmgr = NULL;
 }
 
 static uint32_t
@@ -150,12 +150,12 @@ openflow_configure(struct vbridge *b, const struct crow *row)
         if (target)
             vec_push(&targets, target);
     }
-    agent_configure(b->agent, &(struct agent_config){.datapath_id = b->datapath_id,
-                                                     .versions = protocols_of(row),
-                                                     .description = crow_key(row, "other_config", "dp-desc"),
-                                                     .serial = crow_key(row, "other_config", "dp-sn"),
-                                                     .controllers = targets.at,
-                                                     .n_controllers = targets.n});
+    connmgr_configure(b->connmgr, &(struct connmgr_config){.datapath_id = b->datapath_id,
+                                                           .versions = protocols_of(row),
+                                                           .description = crow_key(row, "other_config", "dp-desc"),
+                                                           .serial = crow_key(row, "other_config", "dp-sn"),
+                                                           .controllers = targets.at,
+                                                           .n_controllers = targets.n});
     vec_fini(&targets);
     vec_fini(&controllers);
 }
@@ -169,8 +169,8 @@ openflow_put_status(struct vbridge *b, struct ctxn *t, const struct crow *bridge
     for (size_t i = 0; i < controllers.n; i++) {
         struct crow *row = controllers.at[i];
         const char *target = crow_str(row, "target");
-        struct agent_status s;
-        if (!target || !b->agent || !agent_controller_status(b->agent, target, &s))
+        struct connmgr_status s;
+        if (!target || !b->connmgr || !connmgr_controller_status(b->connmgr, target, &s))
             continue;
         const char *keys[2] = {"state"}, *values[2] = {s.state};
         size_t n = 1;

@@ -1,4 +1,4 @@
-/* agent - see the header. */
+/* connmgr - see the header. */
 #include "controller/conn.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,11 +16,11 @@ hears(const struct conn *c, bool of_frames)
 static void
 rule_removed(void *a_, const struct rule *r, enum flow_removed_reason reason, instant now)
 {
-    struct agent *a = a_;
+    struct connmgr *a = a_;
     struct flow_removed message = {.reason = reason};
     rule_entry(r, now, &message.flow);
     struct conn *c;
-    LIST_FOR (c, in_agent, &a->conns)
+    LIST_FOR (c, in_connmgr, &a->conns)
         if (hears(c, true)) {
             AUTO_TEXT struct text t = TEXT_INIT;
             flow_removed_encode(&message, c->version, c->nxm, &t);
@@ -31,9 +31,9 @@ rule_removed(void *a_, const struct rule *r, enum flow_removed_reason reason, in
 static void
 packet_in(void *a_, const struct packet_in *p, uint16_t controller_id)
 {
-    struct agent *a = a_;
+    struct connmgr *a = a_;
     struct conn *c;
-    LIST_FOR (c, in_agent, &a->conns) {
+    LIST_FOR (c, in_connmgr, &a->conns) {
         if (!hears(c, true) || c->controller_id != controller_id)
             continue;
         AUTO_TEXT struct text t = TEXT_INIT;
@@ -48,10 +48,10 @@ packet_in(void *a_, const struct packet_in *p, uint16_t controller_id)
 static const struct bridge_ops bridge_events = {{rule_removed}, packet_in};
 
 void
-agent_port_changed(struct agent *a, const struct port_desc *p, enum port_reason reason)
+connmgr_port_changed(struct connmgr *a, const struct port_desc *p, enum port_reason reason)
 {
     struct conn *c;
-    LIST_FOR (c, in_agent, &a->conns)
+    LIST_FOR (c, in_connmgr, &a->conns)
         if (hears(c, false)) {
             AUTO_TEXT struct text t = TEXT_INIT;
             port_status_encode(p, reason, c->version, &t);
@@ -64,7 +64,7 @@ agent_port_changed(struct agent *a, const struct port_desc *p, enum port_reason 
 static void
 expire(void *a_)
 {
-    struct agent *a = a_;
+    struct connmgr *a = a_;
     instant now = loop_now(a->loop);
     dp_push_stats(backer_datapath(bridge_backer(a->bridge))); /* idleness is judged by what was counted */
     instant next = tables_run(bridge_tables(a->bridge), now);
@@ -75,7 +75,7 @@ expire(void *a_)
 
 /* A rule that can expire has come. */
 void
-agent_watch_expiry(struct agent *a)
+connmgr_watch_expiry(struct connmgr *a)
 {
     instant soon = instant_add(loop_now(a->loop), seconds(1));
     if (instant_before(soon, a->expiry.due))
@@ -86,13 +86,13 @@ agent_watch_expiry(struct agent *a)
 static void
 alone(void *a)
 {
-    bridge_set_controlled(((struct agent *) a)->bridge, false);
+    bridge_set_controlled(((struct connmgr *) a)->bridge, false);
 }
 
-struct agent *
-agent_new(struct loop *loop, struct bridge *br, const struct agent_ops *ops, void *aux)
+struct connmgr *
+connmgr_new(struct loop *loop, struct bridge *br, const struct connmgr_ops *ops, void *aux)
 {
-    struct agent *a = xzalloc(sizeof *a);
+    struct connmgr *a = xzalloc(sizeof *a);
     a->loop = loop;
     a->bridge = br;
     a->ops = ops;
@@ -113,7 +113,7 @@ replace(char **s, const char *with)
 }
 
 void
-agent_configure(struct agent *a, const struct agent_config *c)
+connmgr_configure(struct connmgr *a, const struct connmgr_config *c)
 {
     a->datapath_id = c->datapath_id;
     a->versions = c->versions ? c->versions : OF_ALL;
@@ -129,7 +129,7 @@ accepted(void *a, struct stream *s)
 }
 
 int
-agent_listen(struct agent *a, const char *target, struct why *why)
+connmgr_listen(struct connmgr *a, const char *target, struct why *why)
 {
     struct listener *l;
     int err = listener_open(a->loop, target, accepted, a, &l, why);
@@ -139,14 +139,14 @@ agent_listen(struct agent *a, const char *target, struct why *why)
 }
 
 void
-agent_free(struct agent *a)
+connmgr_free(struct connmgr *a)
 {
     if (!a)
         return;
     bridge_set_ops(a->bridge, NULL, NULL);
     controllers_configure(a, NULL, 0);
     while (!list_is_empty(&a->conns))
-        conn_free(CONTAINER_OF(a->conns.next, struct conn, in_agent));
+        conn_free(CONTAINER_OF(a->conns.next, struct conn, in_connmgr));
     for (size_t i = 0; i < a->listeners.n; i++)
         listener_close(a->listeners.at[i]);
     vec_fini(&a->listeners);
