@@ -32,7 +32,6 @@ struct spanning {
 static void
 life_release(rcu_later *rcu)
 {
-    rcu_is_over();
     free(CONTAINER_OF(rcu, struct port_life, rcu));
 }
 
