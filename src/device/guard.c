@@ -1,9 +1,9 @@
 /* guard - the program, and the two places to hang it. */
 #include "device/guard.h"
 #include "base/mem.h"
+#include "device/kbpf.h"
 #include "device/slow.h"
 #include <errno.h>
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/netlink.h>
 #include <linux/pkt_cls.h>
@@ -14,7 +14,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 /* Younger than Debian 12's headers. */
 #define BPF_TCX_INGRESS_ 46
@@ -32,21 +31,24 @@ enum place { BY_CLSACT, MOVING, BY_TCX };
 
 struct guard {
     unsigned ifindex;
-    bool made_qdisc;
-    int prog_fd; /* until it has moved */
-    int link_fd; /* BY_TCX */
+    bool has_qdisc; /* one user of it: under 'lock' */
+    int prog_fd;    /* until it has moved */
+    int link_fd;    /* BY_TCX */
     /* under 'lock' */
     enum place place;
     bool is_closed, will_move; /* will_move: the slow thread still has it in hand, and frees it when it is closed */
 };
+/* The clsact qdiscs that we made.  To take one away makes the kernel throw away what the device sends for a grace period (it
+ * deactivates the device's queues), so one stays, empty, as long as the device is ours, and the slow thread takes it away when
+ * no guard of that device has come again by then. */
+struct qdisc {
+    struct qdisc *next;
+    unsigned ifindex, n_users;
+};
+static struct qdisc *qdiscs;
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool has_no_tcx; /* the kernel said so */
-
-static int
-sys_bpf(int command, union bpf_attr *attr)
-{
-    return syscall(SYS_bpf, command, attr, sizeof *attr);
-}
 
 /* "return TC_ACT_SHOT", which is TCX_DROP as well. */
 static int
@@ -56,15 +58,8 @@ load_program(struct why *why)
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = TC_ACT_SHOT},
         {.code = BPF_JMP | BPF_EXIT},
     };
-    union bpf_attr attr = {
-        .prog_type = BPF_PROG_TYPE_SCHED_CLS,
-        .insns = (uintptr_t) drop,
-        .insn_cnt = ARRAY_SIZE(drop),
-        .license = (uintptr_t) "Apache-2.0",
-        .prog_name = FILTER_NAME,
-    };
-    int fd = sys_bpf(BPF_PROG_LOAD, &attr);
-    return fd < 0 ? refuse(why, -errno, "no BPF program may be loaded (%s)", strerror(errno)) : fd;
+    int fd = kbpf_load(BPF_PROG_TYPE_SCHED_CLS, drop, ARRAY_SIZE(drop));
+    return fd < 0 ? refuse(why, fd, "no BPF program may be loaded (%s)", strerror(-fd)) : fd;
 }
 
 static int
@@ -79,8 +74,7 @@ hang_on_tcx(unsigned ifindex, int prog)
                 .flags = BPF_F_BEFORE_, /* of all others */
             },
     };
-    int fd = sys_bpf(BPF_LINK_CREATE, &attr);
-    return fd < 0 ? -errno : fd;
+    return kbpf_call(BPF_LINK_CREATE, &attr);
 }
 
 /* ---- clsact ---- */
@@ -145,13 +139,59 @@ qdisc_request(unsigned ifindex, int type, int flags)
     return ask(&r);
 }
 
+static struct qdisc **
+find_qdisc(unsigned ifindex)
+{
+    struct qdisc **q = &qdiscs;
+    while (*q && (*q)->ifindex != ifindex)
+        q = &(*q)->next;
+    return q;
+}
+
+/* Somebody else's is as good, and is left where it is. */
+static int
+qdisc_get(struct guard *g)
+{
+    pthread_mutex_lock(&lock);
+    struct qdisc **q = find_qdisc(g->ifindex);
+    int err = *q ? 0 : qdisc_request(g->ifindex, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+    if (!err && !*q) {
+        *q = xzalloc(sizeof **q);
+        (*q)->ifindex = g->ifindex;
+    }
+    if (!err)
+        (*q)->n_users++;
+    g->has_qdisc = !err;
+    pthread_mutex_unlock(&lock);
+    return err == -EEXIST ? 0 : err;
+}
+
+/* Slow when it is the last. */
+static void
+qdisc_put(unsigned ifindex)
+{
+    pthread_mutex_lock(&lock);
+    struct qdisc **q = find_qdisc(ifindex), *last = *q;
+    if (last && !--last->n_users) {
+        *q = last->next;
+        free(last);
+        qdisc_request(ifindex, RTM_DELQDISC, 0);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void
+qdisc_put_later(void *ifindex)
+{
+    qdisc_put((unsigned) (uintptr_t) ifindex);
+}
+
 static int
 hang_on_clsact(struct guard *g, int prog)
 {
-    int err = qdisc_request(g->ifindex, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
-    if (err && err != -EEXIST)
+    int err = qdisc_get(g);
+    if (err)
         return err;
-    g->made_qdisc = !err;
 
     struct request r = request_of(RTM_NEWTFILTER, NLM_F_CREATE, g->ifindex, FILTER_HANDLE, INGRESS);
     r.tc.tcm_info = FILTER_INFO;
@@ -162,8 +202,9 @@ hang_on_clsact(struct guard *g, int prog)
     put_attr(&r, TCA_BPF_FLAGS, &(uint32_t){TCA_BPF_FLAG_ACT_DIRECT}, 4);
     options->rta_len = (char *) &r + r.h.nlmsg_len - (char *) options;
     err = ask(&r);
-    if (err && g->made_qdisc)
-        qdisc_request(g->ifindex, RTM_DELQDISC, 0);
+    if (err && g->has_qdisc)
+        qdisc_put(g->ifindex);
+    g->has_qdisc &= !err;
     return err;
 }
 
@@ -174,15 +215,16 @@ take_off_clsact(const struct guard *g)
     r.tc.tcm_info = FILTER_INFO;
     put_attr(&r, TCA_KIND, "bpf", sizeof "bpf");
     ask(&r);
-    if (g->made_qdisc)
-        qdisc_request(g->ifindex, RTM_DELQDISC, 0);
 }
 
 /* ---- both ---- */
 
+/* The slow thread's: what of it costs a grace period is done here. */
 static void
 discard(struct guard *g)
 {
+    if (g->has_qdisc)
+        qdisc_put(g->ifindex);
     if (g->prog_fd >= 0)
         close(g->prog_fd);
     if (g->link_fd >= 0)
@@ -278,11 +320,15 @@ guard_close(struct guard *g)
     g->is_closed = true;
     enum place place = g->place;
     bool will_move = g->will_move;
-    pthread_mutex_unlock(&lock);
+    bool had_qdisc = g->has_qdisc;
     if (place == BY_CLSACT)
+        g->has_qdisc = false;
+    pthread_mutex_unlock(&lock);
+    if (place == BY_CLSACT) {
         take_off_clsact(g);
-    if (place == BY_TCX)
+        if (had_qdisc)
+            slow_run(qdisc_put_later, (void *) (uintptr_t) g->ifindex);
+    }
+    if (place == BY_TCX || (place == BY_CLSACT && !will_move))
         slow_run(discard_later, g);
-    else if (!will_move)
-        discard(g);
 }

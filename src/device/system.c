@@ -8,11 +8,22 @@
  *          descriptors.  A device that got another name is still there, but not ours: its sockets are made deaf.
  *
  *          Sending goes through the device's queueing discipline: what a person configured with tc must act.
+ *
+ *          Receiving costs a system call per burst and most of a microsecond per frame inside it.  A device whose bursts stay full gets a
+ *          second socket with a ring (ring.h), and loses it when it is quiet again.  Only one of the two sockets hears, and each is emptied
+ *          before the other is listened to, so order is kept:
+ *
+ *              QUEUE --(full bursts: control opens a ring, it hears)--> TO_RING --(lane: the queue is empty)--> RING
+ *                ^                                                                                               |
+ *                +--(control: the ring is empty, freed after a grace period)-- TO_QUEUE <--(control: quiet)------+
+ *
+ *          rx_fd() is an epoll descriptor over both, so lanes see one descriptor for life.
  */
 #include "base/log.h"
 #include "base/mem.h"
 #include "device/guard.h"
 #include "device/kernel.h"
+#include "device/ring.h"
 #include "device/vnet.h"
 #include "packet/edit.h"
 #include "packet/gso.h"
@@ -21,6 +32,8 @@
 #include <linux/filter.h>
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <linux/if_ether.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,10 +47,24 @@ LOG_MODULE(device_system)
 #define RECEIVE_BUFFER (4 << 20)
 #define SEND_BUFFER (16 << 20)
 
+#define DENSE_BURSTS 64       /* full ones, with none below half between them, ask for a ring */
+#define QUIET_LOOK seconds(5) /* how often control looks whether a ring is still wanted */
+#define QUIET_FRAMES 5000     /* fewer than that in between: it is not */
+
+enum stage { STAGE_QUEUE, STAGE_TO_RING, STAGE_RING, STAGE_TO_QUEUE };
+
 struct system {
     struct kernel_device kernel;
     struct guard *guard;
-    int fd; /* for life */
+    int fd;       /* for life */
+    int epoll_fd; /* over 'fd' and the ring's; for life */
+
+    atomic_int stage;           /* enum stage */
+    struct ring *ring;          /* RCU; written by control.  NULL in STAGE_QUEUE */
+    unsigned full_bursts;       /* the lane's */
+    atomic_bool asked_for_ring; /* set by the lane, cleared by control */
+    unsigned long long ring_seen;
+    struct timer quiet;
     bool is_deaf;
     atomic_bool is_bound;  /* written by control, read by lanes */
     uint64_t socket_drops; /* PACKET_STATISTICS forgets what was read; control */
@@ -80,7 +107,7 @@ make_socket(const char *name, struct why *why)
     return fd;
 }
 
-/* A filter that lets nothing through, as long as the device has another name. */
+/* A filter that lets nothing through, while the device has another name. */
 static void
 set_deaf(struct system *s, bool deaf)
 {
@@ -90,6 +117,101 @@ set_deaf(struct system *s, bool deaf)
         setsockopt(s->fd, SOL_SOCKET, deaf ? SO_ATTACH_FILTER : SO_DETACH_FILTER, &program, sizeof program);
     s->is_deaf = deaf;
 }
+
+/* ---- the ring ---- */
+
+static void
+note_drops(struct system *s, int fd)
+{
+    struct tpacket_stats lost;
+    socklen_t len = sizeof lost;
+    if (!getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &lost, &len))
+        s->socket_drops += lost.tp_drops;
+}
+
+static void
+release_ring(rcu_later *later)
+{
+    ring_free(CONTAINER_OF(later, struct ring, later));
+}
+
+/* At once, whatever stands in it. */
+static void
+drop_ring(struct system *s)
+{
+    struct ring *r = s->ring;
+    if (!r)
+        return;
+    timer_cancel(&s->quiet);
+    ring_leave(r);
+    note_drops(s, r->fd);
+    epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, r->fd, NULL);
+    atomic_store(&s->stage, STAGE_QUEUE);
+    rcu_publish(&s->ring, NULL);
+    rcu_free_later(&r->later, release_ring);
+}
+
+static bool
+is_empty(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0) == 0;
+}
+
+static void
+look_if_quiet(void *system)
+{
+    struct system *s = system;
+    unsigned long long seen = atomic_load(&s->ring->seen), n = seen - s->ring_seen;
+    int stage = STAGE_TO_RING;
+    if (is_empty(s->fd)) /* the lane had no reason to look since the ring hears */
+        atomic_compare_exchange_strong(&s->stage, &stage, STAGE_RING);
+    stage = atomic_load(&s->stage);
+    s->ring_seen = seen;
+    timer_set_in(&s->quiet, QUIET_LOOK);
+    if (stage == STAGE_RING && n < QUIET_FRAMES) {
+        atomic_store(&s->stage, STAGE_TO_QUEUE); /* before the queue hears: the ring is emptied first */
+        ring_hear(s->ring, false);
+        timer_set_in(&s->quiet, millis(100));
+    } else if (stage == STAGE_TO_QUEUE && is_empty(s->ring->fd)) {
+        log_dbg("%s: quiet again, without a ring", s->kernel.device.name);
+        drop_ring(s);
+    }
+}
+
+static void
+make_ring(struct system *s)
+{
+    struct why why = {""};
+    struct ring *r;
+    int fd = make_socket(s->kernel.device.name, &why);
+    if (fd < 0 || ring_open(fd, s->fd, s->kernel.ifindex, &r, &why)) {
+        log_info("%s: %s", s->kernel.device.name, why.text);
+        return; /* and asked_for_ring stays: it would be no different next time */
+    }
+    struct epoll_event event = {.events = EPOLLIN};
+    epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, r->fd, &event);
+    rcu_publish(&s->ring, r);
+    s->ring_seen = 0;
+    ring_hear(r, true);
+    atomic_store(&s->stage, STAGE_TO_RING); /* behind it: what the queue holds when it is found empty is all it gets */
+    atomic_store(&s->asked_for_ring, false);
+    timer_set_in(&s->quiet, QUIET_LOOK);
+    log_dbg("%s: dense traffic, through a ring", s->kernel.device.name);
+}
+
+static void
+ring_wanted(void *system)
+{
+    struct system *s = system;
+    if (atomic_load(&s->is_bound) && !s->ring)
+        make_ring(s);
+    else
+        atomic_store(&s->asked_for_ring, false);
+    device_put(&s->kernel.device);
+}
+
+/* ---- coming and going ---- */
 
 static int
 came(struct kernel_device *k, const struct nl_link *link, struct why *why)
@@ -124,6 +246,7 @@ went(struct kernel_device *k, const struct nl_link *last)
     struct system *s = system_of(&k->device);
     struct packet_mreq promiscuous = {.mr_ifindex = last->ifindex, .mr_type = PACKET_MR_PROMISC};
     atomic_store(&s->is_bound, false);
+    drop_ring(s);
     set_deaf(s, true);
     setsockopt(s->fd, SOL_PACKET, PACKET_DROP_MEMBERSHIP, &promiscuous, sizeof promiscuous);
     guard_close(s->guard);
@@ -153,6 +276,8 @@ release(struct device *device)
     struct system *s = system_of(device);
     guard_close(s->guard);
     close(s->fd);
+    if (s->epoll_fd >= 0)
+        close(s->epoll_fd);
 }
 
 static void
@@ -160,6 +285,7 @@ close_system(struct device *device, bool destroy)
 {
     struct system *s = system_of(device);
     atomic_store(&s->is_bound, false);
+    drop_ring(s);
     set_deaf(s, true);
     kernel_leave(&s->kernel);
     guard_close(s->guard); /* at once: the host may want the device back */
@@ -173,6 +299,14 @@ open_system(struct device *device, const struct device_config *c, struct why *wh
     s->fd = make_socket(device->name, why);
     if (s->fd < 0)
         return s->fd;
+    struct epoll_event event = {.events = EPOLLIN};
+    timer_init(&s->quiet, device->loop, look_if_quiet, s);
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->fd, &event)) {
+        int err = -errno;
+        release(device);
+        return refuse(why, err, "could not open network device %s (%s)", device->name, strerror(-err));
+    }
     int err = kernel_join(&s->kernel, &kernel_ops, why);
     if (!err) {
         const struct nl_link *link = kernel_look(&s->kernel);
@@ -204,10 +338,9 @@ stats(struct device *device, struct device_stats *out)
     struct device_stats own = {0};
     *out = own;
     counters_read(&s->counters, &own);
-    struct tpacket_stats lost;
-    socklen_t len = sizeof lost;
-    if (!getsockopt(s->fd, SOL_PACKET, PACKET_STATISTICS, &lost, &len))
-        s->socket_drops += lost.tp_drops;
+    note_drops(s, s->fd);
+    if (s->ring)
+        note_drops(s, s->ring->fd);
     if (!s->kernel.ifindex || netlink_link_stats(kernel_netlink(), s->kernel.ifindex, &n)) {
         *out = own; /* absent: what we counted ourselves */
         out->rx_dropped += s->socket_drops;
@@ -242,7 +375,7 @@ n_rx_queues(const struct device *device)
 static int
 rx_fd(const struct device *device, unsigned queue)
 {
-    return system_of(device)->fd;
+    return system_of(device)->epoll_fd;
 }
 
 /* Where the kernel puts a burst: the words before the frame, the frame, the tail if it is long, and the note about its tag. */
@@ -258,10 +391,10 @@ struct landing {
 };
 
 static unsigned
-prepare(struct landing *l, struct packet_pool *pool)
+prepare(struct landing *l, struct packet_pool *pool, unsigned max)
 {
     unsigned n;
-    for (n = 0; n < BURST; n++) {
+    for (n = 0; n < max; n++) {
         struct packet *p = l->packets[n] = packet_new(pool);
         struct packet_tail *t = p ? l->tails[n] = packet_tail_new(pool) : NULL;
         if (!t) {
@@ -318,44 +451,98 @@ landed(struct landing *l, unsigned i)
     return p;
 }
 
+/* At most 'max' frames of a socket's queue, to burst[]. */
 static unsigned
-receive(struct device *device, unsigned queue, struct packet_pool *pool, struct packet *burst[])
+from_queue(struct system *s, int fd, struct packet_pool *pool, struct packet *burst[], unsigned max)
 {
     static _Thread_local struct landing landing;
-    struct system *s = system_of(device);
     struct landing *l = &landing;
-    unsigned n_places = prepare(l, pool);
+    unsigned n_places = prepare(l, pool, max);
     if (unlikely(!n_places)) {
         count(s->counters.rx_dropped, 1);
         return 0;
     }
-    int n = recvmmsg(s->fd, l->messages, n_places, MSG_DONTWAIT, NULL);
+    int n = recvmmsg(fd, l->messages, n_places, MSG_DONTWAIT, NULL);
     if (n < 0) {
         n = 0;
         if (errno != EAGAIN && errno != EINTR && errno != ENETDOWN) /* that one says "the device went down", once */
             count(s->counters.rx_errors, 1);
     }
     unsigned n_out = 0;
-    uint64_t bytes = 0;
     for (int i = 0; i < n; i++) {
         struct packet *p = landed(l, i);
-        if (unlikely(!p || !atomic_load_explicit(&s->is_bound, memory_order_relaxed))) {
-            packet_put(p);
+        if (likely(p))
+            burst[n_out++] = p;
+        else
             count(s->counters.rx_dropped, 1);
-            continue;
-        }
-        bytes += p->len;
-        burst[n_out++] = p;
     }
     for (unsigned i = n; i < n_places; i++) {
         packet_tail_put(l->tails[i]);
         packet_put(l->packets[i]);
     }
-    if (n_out) {
-        count(s->counters.rx_packets, n_out);
+    return n_out;
+}
+
+static unsigned
+from_ring(struct system *s, struct ring *r, struct packet_pool *pool, struct packet *burst[])
+{
+    unsigned n = 0;
+    while (n < BURST) {
+        enum ring_slot slot = ring_look(r);
+        if (slot == RING_EMPTY)
+            break;
+        if (unlikely(slot == RING_WAITS)) {
+            unsigned waiting = ring_waiting(r, BURST - n);
+            n += from_queue(s, r->fd, pool, burst + n, waiting);
+            ring_next(r, waiting);
+            continue;
+        }
+        struct packet *p = slot == RING_FRAME ? ring_read(r, pool) : NULL;
+        if (likely(p))
+            burst[n++] = p;
+        else
+            count(s->counters.rx_dropped, 1);
+        ring_next(r, 1);
+    }
+    return n;
+}
+
+static void
+note_density(struct system *s, unsigned n)
+{
+    if (n < BURST / 2)
+        s->full_bursts = 0;
+    else if (n == BURST && ++s->full_bursts == DENSE_BURSTS && !atomic_exchange(&s->asked_for_ring, true))
+        loop_call_from(s->kernel.device.loop, ring_wanted, device_get(&s->kernel.device));
+}
+
+static unsigned
+receive(struct device *device, unsigned queue, struct packet_pool *pool, struct packet *burst[])
+{
+    struct system *s = system_of(device);
+    struct ring *r = rcu_get(&s->ring);
+    int stage = r ? atomic_load_explicit(&s->stage, memory_order_acquire) : STAGE_QUEUE;
+    unsigned n = 0;
+    if (stage == STAGE_RING || stage == STAGE_TO_QUEUE)
+        n = from_ring(s, r, pool, burst);
+    if (!n) { /* also with a ring: a frame may have been on its way into the queue when the ring began to hear */
+        n = from_queue(s, s->fd, pool, burst, BURST);
+        if (stage == STAGE_QUEUE)
+            note_density(s, n);
+        else if (stage == STAGE_TO_RING && !n) /* all that came before the ring is served */
+            atomic_compare_exchange_strong(&s->stage, &stage, STAGE_RING);
+    }
+    if (unlikely(!atomic_load_explicit(&s->is_bound, memory_order_relaxed)))
+        for (; n; count(s->counters.rx_dropped, 1))
+            packet_put(burst[--n]);
+    if (n) {
+        uint64_t bytes = 0;
+        for (unsigned i = 0; i < n; i++)
+            bytes += burst[i]->len;
+        count(s->counters.rx_packets, n);
         count(s->counters.rx_bytes, bytes);
     }
-    return n_out;
+    return n;
 }
 
 /* Messages for a burst on its way out. */

@@ -1,11 +1,16 @@
 """Kinds of device: what a frame must look like behind each, and what the kernel may do to one."""
 import concurrent.futures
+import contextlib
 import itertools
+import os
+import pathlib
 import random
+import signal
 import socket
+import time
 
 import pytest
-from lab import Host, eventually, in_namespace, run
+from lab import Host, eventually, frame, in_namespace, run
 
 BYTES = random.Random(1).randbytes(3_000_000)
 
@@ -255,3 +260,46 @@ def test_a_tap_with_several_queues(lab, br0):
     assert a.pings(b)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         assert all(pool.map(lambda hosts: tcp(*hosts), [(a, b), (b, a)]))
+
+
+NUMBERED = 0x88B6
+
+
+def numbered(host, first, n):
+    """In small portions: the kernel's own queue between the ends of a cable holds 1000."""
+    for at in range(first, first + n, 100):
+        host.send(*[frame("02:00:00:00:00:02", "02:00:00:00:00:01", ethertype=NUMBERED, payload=i.to_bytes(4, "big")) for i in range(at, at + 100)])
+        time.sleep(0.001)
+
+
+@pytest.mark.ours_only("a way of ours to receive")
+def test_dense_traffic_comes_through_a_ring_in_order(lab, br0):
+    """What piles up while the switch is held makes full bursts, so that the ring is made; nothing comes twice or out of order then or later."""
+    a, b = plugged(lab, br0, "a", "system"), plugged(lab, br0, "b", "system")
+    assert a.pings(b)
+    pid = br0.pid("ovs-vswitchd")
+    has_ring = lambda: "socket:" in pathlib.Path(f"/proc/{pid}/maps").read_text()
+    ear = in_namespace(b.ns, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+    with ear:
+        ear.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+        ear.bind((b.device, NUMBERED))
+        ear.settimeout(1)
+        assert not has_ring()
+        os.kill(pid, signal.SIGSTOP)
+        numbered(a, 0, 4000)
+        os.kill(pid, signal.SIGCONT)
+        numbered(a, 4000, 2000)
+        eventually(has_ring)
+        numbered(a, 6000, 1000)
+        assert tcp(a, b)  # longer frames go beside the ring
+        assert udp(a, b)
+        numbered(a, 7000, 1000)
+        eventually(lambda: not has_ring(), timeout=30)
+        numbered(a, 8000, 1000)
+        got = []
+        with contextlib.suppress(TimeoutError):
+            while True:
+                got.append(int.from_bytes(ear.recv(100)[14:18], "big"))
+    assert got == sorted(set(got))
+    assert got[-1] == 8999 and len(got) > 8990
+    assert tcp(b, a)
