@@ -336,7 +336,7 @@ relevance_of(const struct bridge *br, const struct snapshot *s)
     unsigned bpdu = s->has_stp ? RELEVANT_BPDU : 0;
     if (br->is_programmed)
         return RELEVANT_ALL;
-    if (s->fail_mode == FAIL_SECURE)
+    if (s->fail_mode == FAIL_SECURE && !s->n_mirrors)
         return bpdu;
     return RELEVANT_NORMAL | bpdu | (s->has_bonds ? RELEVANT_ARP : 0);
 }

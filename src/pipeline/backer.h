@@ -50,9 +50,12 @@ struct bridge {
     bool has_default;    /* the rule of a bridge that stands alone is in */
     bool is_programmed;  /* somebody changed its tables */
     bool is_controlled;  /* a controller is there, or was a moment ago */
+    VEC(char *) mirrors; /* names seen so far; the place makes the key of their statistics */
     struct hmap traffic; /* struct traffic, of patch ports; control thread */
     rcu_later rcu;
 };
+
+#define TRAFFIC_OF_MIRRORS 0x80000000u /* no port has such a number */
 
 struct traffic {
     struct hmap_node node;

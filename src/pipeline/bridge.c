@@ -91,6 +91,9 @@ bridge_free(struct bridge *br)
         free(t);
     }
     hmap_fini(&br->traffic);
+    for (size_t i = 0; i < br->mirrors.n; i++)
+        free(br->mirrors.at[i]);
+    vec_fini(&br->mirrors);
     fdb_on_change(br->fdb, NULL, NULL); /* the backer may go before the grace period ends */
     rcu_free_later(&br->rcu, release);
 }
@@ -257,6 +260,17 @@ bridge_set_ops(struct bridge *br, const struct bridge_ops *o, void *aux)
     tables_set_ops(br->tables, o ? &o->tables : &none, aux);
 }
 
+static ofport
+traffic_of_mirror(struct bridge *br, const char *name)
+{
+    size_t i = 0;
+    while (i < br->mirrors.n && strcmp(br->mirrors.at[i], name))
+        i++;
+    if (i == br->mirrors.n)
+        vec_push(&br->mirrors, xstrdup(name));
+    return TRAFFIC_OF_MIRRORS + i;
+}
+
 int
 bridge_configure(struct bridge *br, const struct bridge_config *c, struct why *why)
 {
@@ -267,6 +281,8 @@ bridge_configure(struct bridge *br, const struct bridge_config *c, struct why *w
     coverage_inc(bridge_reconfigure);
     configure_fdb(br, c);
     spanning_configure(br, c, new);
+    for (size_t i = 0; i < new->n_mirrors; i++)
+        new->mirrors[i].traffic = traffic_of_mirror(br, new->mirrors[i].name);
 
     br->next = new;
     backer_relevance(br->backer, true);
@@ -329,4 +345,13 @@ bridge_port_stats(const struct bridge *br, ofport number, struct bridge_port_sta
     HMAP_FOR_HASH (t, node, hash_u32(number), &br->traffic)
         if (t->number == number)
             *stats = t->stats;
+}
+
+void
+bridge_mirror_stats(const struct bridge *br, const char *name, struct bridge_port_stats *stats)
+{
+    *stats = (struct bridge_port_stats){0};
+    for (size_t i = 0; i < br->mirrors.n; i++)
+        if (!strcmp(br->mirrors.at[i], name))
+            bridge_port_stats(br, TRAFFIC_OF_MIRRORS + i, stats);
 }

@@ -64,6 +64,20 @@ struct bridge_bundle_config {
     bool is_protected;
 };
 
+/* Bundles are named by one of their ports. */
+struct bridge_mirror_config {
+    const char *name;
+    bool selects_all; /* else what 'src' lets in and 'dst' out */
+    const ofport *src, *dst;
+    size_t n_src, n_dst;
+    bool all_vlans; /* else those of 'vlans' */
+    uint64_t vlans[VLAN_BITMAP_WORDS];
+    ofport output; /* OFPORT_NONE: to 'output_vlan' */
+    uint16_t output_vlan;
+    uint16_t snaplen; /* 0: whole frames */
+};
+#define BRIDGE_MIRRORS_MAX 32
+
 enum fail_mode { FAIL_STANDALONE, FAIL_SECURE };
 
 struct bridge_config {
@@ -82,6 +96,8 @@ struct bridge_config {
     size_t n_ports;
     const struct bridge_bundle_config *bundles;
     size_t n_bundles;
+    const struct bridge_mirror_config *mirrors;
+    size_t n_mirrors;
 };
 
 struct bridge *bridge_new(struct backer *, const char *name);
@@ -99,6 +115,9 @@ struct bridge_port_stats {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 void bridge_port_stats(const struct bridge *, ofport, struct bridge_port_stats *);
+
+/* Frames copied by a mirror count as sent. */
+void bridge_mirror_stats(const struct bridge *, const char *mirror, struct bridge_port_stats *);
 
 /* False: the bridge speaks no STP; or the port takes no part in it. */
 bool bridge_stp_status(const struct bridge *, struct stp_status *);

@@ -42,15 +42,23 @@ is_vlan_type(be16 type)
     return type == be16_of(ETH_VLAN) || type == be16_of(ETH_QINQ);
 }
 
+void
+walk_split_tags(const struct xlate *x, struct vlan_tag seen[KEY_VLANS], struct tags *deeper)
+{
+    deeper->n = 0;
+    memset(seen, 0, KEY_VLANS * sizeof *seen);
+    for (unsigned i = 0; i < MIN(x->want.n, KEY_VLANS); i++)
+        seen[i] = x->want.at[i];
+    for (unsigned i = KEY_VLANS; i < x->want.n; i++)
+        deeper->at[deeper->n++] = x->want.at[i];
+}
+
 static bool
 classify(struct normal *n)
 {
     struct xlate *x = n->x;
-    struct vlan_tag seen[KEY_VLANS] = {{0}};
-    for (unsigned i = 0; i < MIN(x->want.n, KEY_VLANS); i++)
-        seen[i] = x->want.at[i];
-    for (unsigned i = KEY_VLANS; i < x->want.n; i++)
-        n->deeper.at[n->deeper.n++] = x->want.at[i];
+    struct vlan_tag seen[KEY_VLANS];
+    walk_split_tags(x, seen, &n->deeper);
 
     unsigned vid = host16(seen[0].tci) & VLAN_VID_MASK;
     switch (vlan_ingress(&n->in->vlan, seen, &n->place)) {
@@ -88,6 +96,12 @@ admit(struct normal *n)
     if (!n->in) {
         report(x, REPORT_WARN, "no input bundle, dropping");
         walk_drop(x, DROP_NO_ROUTE_TO_BRIDGE);
+        return false;
+    }
+    if (n->in->is_mirror_out) {
+        report(x, REPORT_ERROR, "dropping packet received on port %s, which is reserved exclusively for mirroring",
+               n->in->name);
+        walk_drop(x, DROP_MIRROR_OUTPUT_PORT);
         return false;
     }
     if (is_vlan_type(x->key->eth_type) && !x->key->vlan[0].tpid) {
@@ -164,6 +178,25 @@ learn(struct normal *n)
 
 /* ---- outputs ---- */
 
+bool
+walk_bundle_tags(struct xlate *x, const struct snap_bundle *b, const struct vlan_place *place,
+                 const struct tags *deeper, struct tags *out)
+{
+    struct vlan_tag tags[KEY_VLANS + 1];
+    out->n = vlan_egress(&b->vlan, place, tags);
+    if (vlan_asks_pcp(&b->vlan, place))
+        walk_look_pcp(x);
+    if (out->n + deeper->n > TAGS_MAX) {
+        report(x, REPORT_ERROR, "more than %u VLAN tags, skipping output", TAGS_MAX);
+        walk_drop(x, DROP_LOOP);
+        return false;
+    }
+    memcpy(out->at, tags, out->n * sizeof tags[0]);
+    memcpy(&out->at[out->n], deeper->at, deeper->n * sizeof tags[0]);
+    out->n += deeper->n;
+    return true;
+}
+
 static void
 add_output(struct normal *n, const struct snap_bundle *b)
 {
@@ -175,19 +208,8 @@ add_output(struct normal *n, const struct snap_bundle *b)
         walk_drop(x, DROP_PORT_DOWN);
         return;
     }
-    struct vlan_tag tags[KEY_VLANS + 1];
-    out.tags.n = vlan_egress(&b->vlan, &n->place, tags);
-    if (out.tags.n + n->deeper.n > TAGS_MAX) {
-        report(x, REPORT_ERROR, "more than %u VLAN tags, skipping output", TAGS_MAX);
-        walk_drop(x, DROP_LOOP);
-        return;
-    }
-    memcpy(out.tags.at, tags, out.tags.n * sizeof tags[0]);
-    memcpy(&out.tags.at[out.tags.n], n->deeper.at, n->deeper.n * sizeof tags[0]);
-    out.tags.n += n->deeper.n;
-    if (vlan_asks_pcp(&b->vlan, &n->place))
-        walk_look_pcp(x);
-    vec_push(&n->outputs, out);
+    if (walk_bundle_tags(x, b, &n->place, &n->deeper, &out.tags))
+        vec_push(&n->outputs, out);
 }
 
 /* May the frame go from where it came to this bundle? */
@@ -216,7 +238,7 @@ flood(struct normal *n)
     struct snap_walk walk = snap_walk_of(x->s, n->place.vid);
     const struct snap_bundle *b;
     while ((b = snap_walk_next(&walk)))
-        if (b != n->in && b->may_flood && may_leave(n, b))
+        if (b != n->in && b->may_flood && !b->is_mirror_out && may_leave(n, b))
             add_output(n, b);
 }
 

@@ -3,6 +3,7 @@
 #include "pipeline/table.h"
 #include "pipeline/test_net.h"
 #include "pipeline/trace.h"
+#include <errno.h>
 #include <stdlib.h>
 
 static instant
@@ -126,6 +127,19 @@ CASE(one_sided_patches_lead_nowhere, "br0 1 9:peer=q9", "br1 1 9:peer=p8", "0|1 
 CASE(tunnels_pile_up_tags, "br0 1 9:peer=q9", "br1 1 9:peer=p9;tunnel=20",
      "0|1 1>* 5p1|push_vlan(tpid=0x88a8,vid=20,pcp=0),101", "0|101 2>* 20|pop_vlan,1")
 
+CASE(a_mirror_copies_what_comes_in, "br0 1 2 3 4 : mirror=src1>4", "0|1 1>2|4,2,3", "0|2 2>1|1", "0|1 1>2|4,2",
+     "0|4 9>1|drop:mirror_output_port", "0|1 1>* 7|4,2,3", "0|1 1>2 - bpdu|4")
+CASE(a_mirror_copies_what_goes_out, "br0 1 2 3 4 : mirror=dst1>4", "0|2 2>1|1,4,3", "0|1 1>2|2", "0|2 2>1|1,4")
+CASE(each_place_gets_one_copy, "br0 1 2 3 4 : mirror=all>4 mirror=src1+dst2>4", "0|1 1>2|4,2,3", "0|2 2>1|4,1")
+CASE(two_places_get_one_each, "br0 1 2 3 4 5 : mirror=src1>4 mirror=dst2>5", "0|1 1>2|4,2,5,3")
+CASE(a_mirror_may_be_of_some_vlans, "br0 1:access=10 2:access=10 3 4 : mirror=all>4;vlans=10",
+     "0|1 1>2|push_vlan(vid=10,pcp=0),4,3,pop_vlan,2", "0|3 3>* 20|drop:nowhere", "0|3 3>* 10|4,pop_vlan,1,2",
+     "0|1 1>2 10|drop:vlan_tagged_on_access")
+CASE(copies_may_be_cut, "br0 1 2 3 4 : mirror=src1>4;snap=64", "0|1 1>2|trunc(64),4,2,3")
+CASE(copies_may_go_into_a_vlan, "br0 1:access=10 2:access=10 3 5:access=99 : mirror=src1>v99",
+     "0|1 1>2|push_vlan(vid=99,pcp=0),3,pop_vlan,5,2,push_vlan(vid=10,pcp=0),3", "0|2 2>1|1",
+     "0|1 1>2 - bpdu|drop:reserved_multicast")
+
 /* ---- loops end ---- */
 
 TEST(a_loop_of_patches_ends_and_says_so)
@@ -231,6 +245,28 @@ TEST(credits_keep_addresses_and_count_what_passes_patches)
     verdict_fini(&v);
 }
 
+TEST(mirrors_count_what_they_copy)
+{
+    AUTO(net) struct net *net = net_new();
+    struct key key = key_of("1 1>2");
+    struct bridge_port_stats stats;
+    struct verdict v;
+    struct why why;
+    net_bridge(net, "br0 1 2 3 : mirror=src2>3 mirror=src1>3", NULL);
+    net_xlate(net, &key, at(0), &v);
+    backer_credit(net->backer, v.credits, 10, 640, at(1));
+    bridge_mirror_stats(net->bridges[0], "m1", &stats);
+    CHECK_EQ(stats.tx_packets, 10);
+    CHECK_EQ(stats.tx_bytes, 640);
+    bridge_mirror_stats(net->bridges[0], "m0", &stats);
+    CHECK_EQ(stats.tx_packets, 0);
+    CHECK(holds_after(net, &v, "br0 1 2 3 : mirror=src2>3 mirror=src1>3"));
+    CHECK(!holds_after(net, &v, "br0 1 2 3"));
+    verdict_fini(&v);
+    CHECK_EQ(net_bridge(net, "br0 1 2 : mirror=all>3", &why), -EINVAL);
+    CHECK_STR(why.text, "mirror m0: there is no port 3");
+}
+
 int
 main(void)
 {
@@ -250,6 +286,14 @@ main(void)
         TEST_ROW_(patches_join_bridges),
         TEST_ROW_(one_sided_patches_lead_nowhere),
         TEST_ROW_(tunnels_pile_up_tags),
+        TEST_ROW_(a_mirror_copies_what_comes_in),
+        TEST_ROW_(a_mirror_copies_what_goes_out),
+        TEST_ROW_(each_place_gets_one_copy),
+        TEST_ROW_(two_places_get_one_each),
+        TEST_ROW_(a_mirror_may_be_of_some_vlans),
+        TEST_ROW_(copies_may_be_cut),
+        TEST_ROW_(copies_may_go_into_a_vlan),
+        TEST_ROW_(mirrors_count_what_they_copy),
         TEST_ROW_(a_loop_of_patches_ends_and_says_so),
         TEST_ROW_(changes_revise_the_flows_they_touch_and_no_others),
         TEST_ROW_(a_removed_port_takes_its_addresses_along),

@@ -174,6 +174,67 @@ fill_bundles(struct snapshot *s, const struct bridge_config *c, struct why *why)
     return 0;
 }
 
+/* ---- mirrors ---- */
+
+/* Sets the mirror's bit for the bundles of these ports. */
+static int
+select_bundles(struct snapshot *s, const char *name, const ofport *ports, size_t n, unsigned bit, bool is_dst,
+               struct why *why)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct snap_port *p = snapshot_port(s, ports[i]);
+        if (!p || !p->bundle)
+            return refuse(why, -EINVAL, "mirror %s: there is no port %u", name, ports[i]);
+        *(is_dst ? &p->bundle->dst_mirrors : &p->bundle->src_mirrors) |= 1u << bit;
+    }
+    return 0;
+}
+
+static int
+fill_mirror(struct snapshot *s, const struct bridge_mirror_config *from, unsigned i, struct why *why)
+{
+    struct snap_mirror *to = &s->mirrors[i];
+    *to = (struct snap_mirror){
+        .name = take_str(s, from->name),
+        .all_vlans = from->all_vlans,
+        .out_vlan = from->output == OFPORT_NONE ? from->output_vlan : 0,
+        .snaplen = from->snaplen,
+    };
+    memcpy(to->vlans, from->vlans, sizeof to->vlans);
+    if (from->output != OFPORT_NONE) {
+        struct snap_port *p = snapshot_port(s, from->output);
+        if (!p || !p->bundle)
+            return refuse(why, -EINVAL, "mirror %s: there is no port %u", from->name, from->output);
+        to->out = p->bundle;
+        to->out->is_mirror_out = true;
+    }
+    for (size_t b = 0; from->selects_all && b < s->n_bundles; b++) {
+        s->bundles[b].src_mirrors |= 1u << i;
+        s->bundles[b].dst_mirrors |= 1u << i;
+    }
+    int err = select_bundles(s, from->name, from->src, from->n_src, i, false, why);
+    return err ? err : select_bundles(s, from->name, from->dst, from->n_dst, i, true, why);
+}
+
+static int
+fill_mirrors(struct snapshot *s, const struct bridge_config *c, struct why *why)
+{
+    if (c->n_mirrors > BRIDGE_MIRRORS_MAX)
+        return refuse(why, -EINVAL, "%zu mirrors are more than %u", c->n_mirrors, BRIDGE_MIRRORS_MAX);
+    s->n_mirrors = c->n_mirrors;
+    s->mirrors = take(s, c->n_mirrors, sizeof *s->mirrors);
+    for (size_t i = 0; i < c->n_mirrors; i++) {
+        int err = fill_mirror(s, &c->mirrors[i], i, why);
+        if (err)
+            return err;
+    }
+    /* A port that is reserved for copies is no place to copy from. */
+    for (size_t b = 0; b < s->n_bundles; b++)
+        if (s->bundles[b].is_mirror_out)
+            s->bundles[b].src_mirrors = s->bundles[b].dst_mirrors = 0;
+    return 0;
+}
+
 /* ---- who carries what ---- */
 
 static unsigned
@@ -266,6 +327,8 @@ fill(struct snapshot *s, const struct bridge_config *c, uint32_t bridge_id, stru
     if (!err)
         err = fill_bundles(s, c, why);
     if (!err)
+        err = fill_mirrors(s, c, why);
+    if (!err)
         fill_lists(s);
     return err;
 }
@@ -327,12 +390,27 @@ vlan_equal(const struct vlan_port *a, const struct vlan_port *b)
            a->qinq_ethtype == b->qinq_ethtype && a->priority_tags == b->priority_tags;
 }
 
+static bool
+mirrors_equal(const struct snapshot *a, const struct snapshot *b)
+{
+    if (a->n_mirrors != b->n_mirrors)
+        return false;
+    for (size_t i = 0; i < a->n_mirrors; i++) {
+        const struct snap_mirror *x = &a->mirrors[i], *y = &b->mirrors[i];
+        if (x->traffic != y->traffic || x->all_vlans != y->all_vlans || !bitmap_equal(x->vlans, y->vlans) ||
+            x->out_vlan != y->out_vlan || x->snaplen != y->snaplen || !x->out != !y->out ||
+            (x->out && x->out->id != y->out->id))
+            return false;
+    }
+    return true;
+}
+
 bool
 snapshot_settings_equal(const struct snapshot *a, const struct snapshot *b)
 {
     return a->fail_mode == b->fail_mode && a->has_controller == b->has_controller &&
            a->forward_bpdu == b->forward_bpdu && a->has_bonds == b->has_bonds && a->has_stp == b->has_stp &&
-           bitmap_equal(a->flood_vlans, b->flood_vlans);
+           mirrors_equal(a, b) && bitmap_equal(a->flood_vlans, b->flood_vlans);
 }
 
 static bool
@@ -342,7 +420,8 @@ bundle_equal(const struct snap_bundle *a, const struct snap_bundle *b)
         return a == b;
     return a->id == b->id && vlan_equal(&a->vlan, &b->vlan) && a->n_members == b->n_members &&
            (a->active ? a->active->number : OFPORT_NONE) == (b->active ? b->active->number : OFPORT_NONE) &&
-           a->is_protected == b->is_protected && a->may_flood == b->may_flood;
+           a->is_protected == b->is_protected && a->may_flood == b->may_flood && a->is_mirror_out == b->is_mirror_out &&
+           a->src_mirrors == b->src_mirrors && a->dst_mirrors == b->dst_mirrors;
 }
 
 bool

@@ -40,7 +40,18 @@ struct snap_bundle {
     size_t n_members;
     struct snap_port *active; /* NULL: frames cannot leave */
     bool is_protected;
-    bool may_flood; /* every member may */
+    bool may_flood;                    /* every member may */
+    bool is_mirror_out;                /* sends nothing but copies, takes nothing */
+    uint32_t src_mirrors, dst_mirrors; /* one bit each */
+};
+
+struct snap_mirror {
+    const char *name;
+    bool all_vlans;
+    uint64_t vlans[VLAN_BITMAP_WORDS];
+    struct snap_bundle *out; /* NULL: into 'out_vlan' */
+    uint16_t out_vlan, snaplen;
+    ofport traffic; /* what its statistics are kept under */
 };
 
 struct snap_in_vlan {
@@ -63,6 +74,9 @@ struct snapshot {
     size_t n_ports;
     struct snap_bundle *bundles; /* by order */
     size_t n_bundles;
+
+    struct snap_mirror *mirrors;
+    size_t n_mirrors;
 
     /* Who may carry a VLAN: those of many VLANs, asked one by one, and for each VLAN those of few.  Both by order. */
     struct snap_bundle **wide;

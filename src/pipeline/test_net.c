@@ -57,6 +57,9 @@ struct plan {
     struct bridge_bundle_config bundles[PORTS];
     ofport members[PORTS];
     size_t n_members;
+    struct bridge_mirror_config mirrors[4];
+    ofport selected[PORTS];
+    size_t n_selected;
     char names[PORTS * 3][16];
     size_t n_names;
     unsigned index;
@@ -164,9 +167,43 @@ add_bundle(struct plan *p, char *word)
         set_bundle(p, b, s);
 }
 
+/* "src1+src2>4", "all>v99;vlans=10/20;snap=64" */
+static void
+add_mirror(struct plan *p, char *text)
+{
+    struct bridge_mirror_config *m = &p->mirrors[p->config.n_mirrors];
+    char *to = strchr(text, '>'), *save = NULL;
+    *to++ = '\0';
+    *m = (struct bridge_mirror_config){
+        .name = name_add(p, "m%u", p->config.n_mirrors++), .all_vlans = true, .output = OFPORT_NONE};
+    m->src = &p->selected[p->n_selected];
+    for (const char *s = text; (s = strstr(s, "src")); s++, m->n_src++)
+        p->selected[p->n_selected++] = strtoul(s + 3, NULL, 10);
+    m->dst = &p->selected[p->n_selected];
+    for (const char *s = text; (s = strstr(s, "dst")); s++, m->n_dst++)
+        p->selected[p->n_selected++] = strtoul(s + 3, NULL, 10);
+    m->selects_all = !strcmp(text, "all");
+    char *out = strtok_r(to, ";", &save);
+    if (*out == 'v')
+        m->output_vlan = strtoul(out + 1, NULL, 10);
+    else
+        m->output = strtoul(out, NULL, 10);
+    for (char *s; (s = strtok_r(NULL, ";", &save));)
+        if (!strncmp(s, "vlans=", 6)) {
+            m->all_vlans = false;
+            bitmap_add(m->vlans, s + 6);
+        } else {
+            m->snaplen = strtoul(s + 5, NULL, 10);
+        }
+}
+
 static void
 set_bridge(struct plan *p, char *word)
 {
+    if (!strncmp(word, "mirror=", 7)) {
+        add_mirror(p, word + 7);
+        return;
+    }
     if (!strcmp(word, "secure"))
         p->config.fail_mode = FAIL_SECURE;
     else if (!strcmp(word, "bpdu"))
@@ -203,6 +240,7 @@ net_bridge(struct net *net, const char *text, struct why *why)
     }
     p->config.ports = p->ports;
     p->config.bundles = p->bundles;
+    p->config.mirrors = p->mirrors;
     int err = bridge_configure(br, &p->config, why);
     free(p);
     return err;

@@ -41,6 +41,9 @@ struct xlate {
     bool is_over;              /* 'exit' was met, or a budget ran out */
     struct oa_list action_set; /* what write_actions left for the end */
     VEC(union field_value) stack;
+    uint32_t mirrored; /* mirrors of this bridge that have had their copy */
+    bool is_mirroring; /* what goes out now is a copy */
+    uint16_t cut;      /* and of that so many bytes; 0: all */
 };
 
 /* One of the frame's own bytes decided. */
@@ -59,6 +62,16 @@ bool walk_has_output(const struct xlate *);
 bool tags_equal(const struct tags *, const struct tags *);
 /* Out by this port with the tags of 'want': to the datapath or on to the next bridge. */
 void walk_output(struct xlate *, const struct snap_port *);
+
+/* The tags that VLANs here reach, and the others. */
+void walk_split_tags(const struct xlate *, struct vlan_tag seen[KEY_VLANS], struct tags *deeper);
+/* The frame's look at a port; what that hangs on is looked at.  False: there are too many tags. */
+bool walk_bundle_tags(struct xlate *, const struct snap_bundle *, const struct vlan_place *, const struct tags *deeper,
+                      struct tags *out);
+
+/* mirror.c: after the frame has come into a bridge; after it has gone out by a port. */
+void mirror_in(struct xlate *);
+void mirror_out(struct xlate *, const struct snap_port *);
 
 void normal_run(struct xlate *);
 

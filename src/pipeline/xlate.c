@@ -176,13 +176,17 @@ walk_output(struct xlate *x, const struct snap_port *p)
         walk_drop(x, DROP_STP);
     } else if (p->patch_peer) {
         output_patch(x, p);
+        mirror_out(x, p);
     } else if (p->dp == DPPORT_NONE) {
         report(x, REPORT_DETAIL, "port %s has no device, skipping output", p->name);
         walk_drop(x, DROP_PORT_DOWN);
     } else {
         headers_sync(x);
         tags_sync(x);
+        if (x->cut)
+            actions_add(&x->v->actions, ACT_TRUNC, x->cut, NULL, 0);
         actions_add(&x->v->actions, ACT_OUTPUT, p->dp, NULL, 0);
+        mirror_out(x, p);
     }
 }
 
@@ -304,8 +308,10 @@ visit(struct xlate *x, const struct bridge *bridge, ofport number)
     x->is_from_nowhere = number == OFPORT_NONE;
     if (x->in->report)
         report_enter(x->in->report, x->s->name);
-    if (!take_special(x))
+    if (!take_special(x)) {
+        mirror_in(x);
         run_tables(x, number);
+    }
     if (x->in->report)
         report_leave(x->in->report);
     if (rcu_get(&bridge->now) != x->s)
@@ -327,7 +333,9 @@ enter(struct xlate *x, const struct bridge *bridge, ofport number)
     memset((uint8_t *) &x->flow + KEY_CACHED_BYTES, 0, sizeof x->flow - KEY_CACHED_BYTES);
     x->action_set = (struct oa_list) OA_LIST_INIT;
     memset(&x->stack, 0, sizeof x->stack);
-    x->is_over = false;
+    x->is_over = x->is_mirroring = false;
+    x->mirrored = 0;
+    x->cut = 0;
     x->depth++;
     visit(x, bridge, number);
     if (x->depth == 1 && x->in->end)
@@ -343,6 +351,9 @@ enter(struct xlate *x, const struct bridge *bridge, ofport number)
     x->rule = outer.rule;
     x->version = outer.version;
     x->is_over = outer.is_over;
+    x->is_mirroring = outer.is_mirroring;
+    x->mirrored = outer.mirrored;
+    x->cut = outer.cut;
     x->action_set = outer.action_set;
     memcpy(&x->stack, &outer.stack, sizeof x->stack);
     x->flow = outer.flow;

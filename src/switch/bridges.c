@@ -12,6 +12,7 @@
 #include "base/coverage.h"
 #include "base/log.h"
 #include "switch/identity.h"
+#include "switch/mirrors.h"
 #include "switch/stp.h"
 #include "switch/vlans.h"
 #include <inttypes.h>
@@ -510,6 +511,8 @@ vbridge_publish(struct vbridge *b)
         stp_number_ports(b, ports, c.n_ports);
         c.stp = &stp;
     }
+    if (row)
+        mirrors_config(b, row, scratch, &c);
     c.ports = ports;
     c.bundles = bundles;
     if (bridge_configure(b->run, &c, &why))

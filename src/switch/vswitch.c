@@ -35,12 +35,27 @@ mark_bridge(struct vswitch *v, const struct uuid *row)
         b->row_changed = b->is_dirty = true;
 }
 
+/* One that is gone has changed its bridge as well. */
+static void
+mark_mirror(struct vswitch *v, const struct crow *mirror)
+{
+    struct vbridge *b;
+    VBRIDGE_FOR(b, v)
+    {
+        const struct crow *row = client_row(v->db, "Bridge", &b->row);
+        if (row && crow_has_ref(row, "mirrors", mirror))
+            b->row_changed = b->is_dirty = true;
+    }
+}
+
 static void
 mark_changes(struct vswitch *v)
 {
     v->root_changed |= client_has_changes(v->db, "Open_vSwitch");
     CLIENT_FOR_CHANGED(row, v->db, "Bridge")
     mark_bridge(v, crow_uuid(row));
+    CLIENT_FOR_CHANGED(row, v->db, "Mirror")
+    mark_mirror(v, row);
     CLIENT_FOR_CHANGED(row, v->db, "Port")
     {
         struct vbundle *u = vbundle_find(v, crow_uuid(row));

@@ -6,6 +6,7 @@
  *          A transaction that fails marks everything again and is repeated after a second, since we do not know what the rows say.
  * cur_cfg  goes with every transaction: it follows in the same one as the ofport and error of what was asked.
  */
+#include "switch/mirrors.h"
 #include "switch/stp.h"
 #include "switch/model.h"
 #include "base/coverage.h"
@@ -366,6 +367,8 @@ put_all_statistics(struct ctxn *t, struct vswitch *v)
         if (row)
             put_stp_counts(t, row, b->bundles.at[i]);
     }
+    VBRIDGE_FOR(b, v)
+    mirrors_put_statistics(t, b);
     v->statistics_due = false;
 }
 
