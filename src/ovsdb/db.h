@@ -129,6 +129,9 @@ struct txn *txn_begin(struct db *);
 bool txn_may_create(const struct table *, const struct uuid *); /* no row, alive or deleted just now, has this UUID */
 void txn_insert(struct txn *, struct row *take);
 void txn_set(struct txn *, struct row *, const struct column *, const struct datum *take);
+/* The same by someone who knows datum_diff(before, take) already.  Takes the difference too. */
+void txn_set_diff(struct txn *, struct row *, const struct column *, const struct datum *take,
+                  const struct datum *diff);
 void txn_delete(struct txn *, struct row *);
 void txn_comment(struct txn *, const char *);      /* lines add up */
 struct dberr *txn_commit(struct txn *) MUST_CHECK; /* frees it either way */

@@ -21,6 +21,7 @@ struct dblog {
     FILE *in;       /* while reading; NULL once writing began */
     int64_t end;    /* where the last good record ends */
     int64_t before; /* where it begins */
+    int64_t size;   /* of the file when it was opened; INT64_MAX: no ordinary file */
     bool dirty;     /* something may stand behind 'end' */
 };
 
@@ -52,11 +53,13 @@ lock_file(struct dblog *log)
 static struct dberr *
 open_file(struct dblog *log)
 {
+    struct stat st;
     int flags = log->mode == DBLOG_READ ? O_RDONLY : log->mode == DBLOG_CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDWR;
 
     log->fd = open(log->path, flags | O_CLOEXEC, 0640);
     if (log->fd < 0)
         return dberr_io(errno, "%s: %s failed", log->path, log->mode == DBLOG_CREATE ? "create" : "open");
+    log->size = !fstat(log->fd, &st) && S_ISREG(st.st_mode) ? st.st_size : INT64_MAX;
     if (log->mode == DBLOG_CREATE)
         return NULL;
     log->in = fdopen(dup(log->fd), "r");
@@ -133,10 +136,9 @@ parse_header(const struct dblog *log, const char *line, size_t *n, char hex[41])
 static struct dberr *
 read_body(struct dblog *log, int64_t at, size_t n, const char *want, char **out)
 {
-    struct stat st;
     char hex[41];
 
-    if (!fstat(log->fd, &st) && S_ISREG(st.st_mode) && (int64_t) n > st.st_size - at)
+    if ((int64_t) n > log->size - at)
         return dberr_io(-1, "%s: error reading %zu bytes starting at offset %lld", log->path, n, (long long) at);
     char *text = xmalloc(n + 1);
     if (fread(text, 1, n, log->in) != n) {

@@ -159,20 +159,43 @@ check_count(const struct datum *d, const struct column_type *t)
     return dberr("constraint violation", "Attempted to store %u elements in %s.", d->n, text_str(&english));
 }
 
-static struct dberr *
-mutation_apply(const struct mutation *m, const struct datum *d, const struct datum **out)
+/* What an insertion or deletion changes, found from the few elements named and not from all there are.  NULL: not that simple. */
+static const struct datum *
+mutation_diff(const struct mutation *m, const struct datum *before)
 {
-    if (m->mutator < MUT_INSERT)
-        return mutate_number(m, d, out);
-    const struct datum *result = m->mutator == MUT_INSERT ? datum_union(d, m->arg)
-                                 : m->arg->value_type == ATOM_VOID && d->value_type != ATOM_VOID
-                                     ? datum_remove_keys(d, m->arg)
-                                     : datum_subtract(d, m->arg);
-    struct dberr *err = check_count(result, &m->column->type);
+    if (m->column->type.n_max == 1)
+        return NULL;
+    if (m->mutator == MUT_INSERT)
+        return datum_remove_keys(m->arg, before);
+    if (m->mutator != MUT_DELETE || before->value_type != ATOM_VOID)
+        return NULL;
+    const struct datum *absent = datum_remove_keys(m->arg, before), *present = datum_subtract(m->arg, absent);
+    datum_unref(absent);
+    return present;
+}
+
+static struct dberr *
+mutation_apply(const struct mutation *m, struct txn *t, struct row *r)
+{
+    const struct datum *before = row_cell(r, m->column->index), *after;
+
+    if (m->mutator < MUT_INSERT) {
+        struct dberr *err = mutate_number(m, before, &after);
+        if (!err)
+            txn_set(t, r, m->column, after);
+        return err;
+    }
+    after = m->mutator == MUT_INSERT                                             ? datum_union(before, m->arg)
+            : m->arg->value_type == ATOM_VOID && before->value_type != ATOM_VOID ? datum_remove_keys(before, m->arg)
+                                                                                 : datum_subtract(before, m->arg);
+    struct dberr *err = check_count(after, &m->column->type);
+    const struct datum *diff = err ? NULL : mutation_diff(m, before);
     if (err)
-        datum_unref(result);
+        datum_unref(after);
+    else if (diff)
+        txn_set_diff(t, r, m->column, after, diff);
     else
-        *out = result;
+        txn_set(t, r, m->column, after);
     return err;
 }
 
@@ -180,12 +203,9 @@ struct dberr *
 mutations_apply(const struct mutation_list *list, struct txn *t, struct row *r)
 {
     for (size_t i = 0; i < list->n; i++) {
-        const struct mutation *m = &list->at[i];
-        const struct datum *d;
-        struct dberr *err = mutation_apply(m, row_cell(r, m->column->index), &d);
+        struct dberr *err = mutation_apply(&list->at[i], t, r);
         if (err)
             return err;
-        txn_set(t, r, m->column, d);
     }
     return NULL;
 }

@@ -134,6 +134,19 @@ txn_set(struct txn *t, struct row *r, const struct column *column, const struct 
 }
 
 void
+txn_set_diff(struct txn *t, struct row *r, const struct column *column, const struct datum *take,
+             const struct datum *diff)
+{
+    bool is_first = !r->txn || (!r->txn->is_new && !find_change(r->txn, column->index));
+
+    txn_set(t, r, column, take);
+    if (is_first)
+        find_change(r->txn, column->index)->diff = diff;
+    else
+        datum_unref(diff);
+}
+
+void
 txn_delete(struct txn *t, struct row *r)
 {
     struct txn_row *tr = touch(t, r);
@@ -432,6 +445,31 @@ weed_column(struct txn *t, struct txn_row *tr, const struct column *c, const str
     return err;
 }
 
+/* A set of weak references, some of whose targets have gone in this transaction: those targets and what the set gained can dangle, and
+ * nothing else.  NULL: it is quicker to look at all of it. */
+static const struct datum *
+few_suspects(struct txn *t, struct txn_row *tr, const struct column *c, struct change *change)
+{
+    struct datum_builder b;
+    const struct datum *now = row_cell(tr->row, c->index);
+
+    if (tr->is_new || c->type.value.type != ATOM_VOID || now->n < t->rows.n)
+        return NULL;
+    builder_init(&b, ATOM_UUID, ATOM_VOID);
+    for (size_t i = 0; i < t->rows.n; i++) {
+        const struct txn_row *gone = t->rows.at[i];
+        if (gone->is_deleted && gone->row->table->schema == c->type.key.uuid.ref)
+            builder_add(&b, &(union atom){.uuid = gone->row->uuid}, NULL);
+    }
+    for (size_t i = 0; change && i < change_diff(change, tr)->n; i++) {
+        union atom k = datum_key(change_diff(change, tr), i);
+        builder_add(&b, &k, NULL);
+    }
+    const struct datum *suspects = datum_build_unique(&b);
+    builder_fini(&b);
+    return suspects;
+}
+
 static struct dberr *
 weed_row(struct txn *t, struct txn_row *tr)
 {
@@ -441,7 +479,11 @@ weed_row(struct txn *t, struct txn_row *tr)
         const struct column *c = &table->schema->columns[table->weak[j]];
         struct change *change = find_change(tr, c->index);
         const struct datum *suspects = NULL;
-        if (tr->is_new || tr->weak_dirty)
+        if (tr->weak_dirty)
+            suspects = few_suspects(t, tr, c, change);
+        if (suspects)
+            ; /* found them */
+        else if (tr->is_new || tr->weak_dirty)
             suspects = datum_ref(row_cell(tr->row, c->index));
         else if (change)
             suspects = datum_ref(change_diff(change, tr));

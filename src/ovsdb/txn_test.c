@@ -42,20 +42,36 @@ run(struct db *db, const char *ops, struct text *reply)
     return !x.failed;
 }
 
+static int
+cmp_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* All rows in an order of their own: a table has none. */
 static char *
 contents(const struct db *db)
 {
+    VEC(char *) lines = VEC_INIT;
     struct text t = TEXT_INIT;
+
     for (size_t i = 0; i < db->schema->n_tables; i++)
         TABLE_FOR(r, &db->tables[i])
         {
-            text_addf(&t, "%s %s %zu:", r->table->schema->name, uuid_text(&r->uuid).s, r->n_refs);
+            struct text line = TEXT_INIT;
+            text_addf(&line, "%s %s %zu:", r->table->schema->name, uuid_text(&r->uuid).s, r->n_refs);
             for (size_t c = COL_FIRST; c < r->table->schema->n_columns; c++) {
-                text_addc(&t, ' ');
-                datum_format(&t, row_cell(r, c), &r->table->schema->columns[c].type);
+                text_addc(&line, ' ');
+                datum_format(&line, row_cell(r, c), &r->table->schema->columns[c].type);
             }
-            text_addc(&t, '\n');
+            vec_push(&lines, text_steal(&line));
         }
+    qsort(lines.at, lines.n, sizeof *lines.at, cmp_lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        text_addf(&t, "%s\n", lines.at[i]);
+        free(lines.at[i]);
+    }
+    vec_fini(&lines);
     text_addf(&t, "%zu", db->n_weak);
     return text_steal(&t);
 }

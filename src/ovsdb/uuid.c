@@ -12,7 +12,7 @@ uuid_random(void)
     if (used + sizeof(struct uuid) > sizeof pool) {
         size_t got = 0;
         while (got < sizeof pool) {
-            ssize_t n = getrandom(pool + got, MIN(sizeof pool - got, 256), 0);
+            ssize_t n = getrandom(pool + got, sizeof pool - got, 0);
             got += n > 0 ? n : 0;
         }
         used = 0;

@@ -4,8 +4,8 @@
  * A key or value is 8 bytes (16 for a UUID); a string is its offset from the start of the datum and its length, so the whole may be
  * copied anywhere.  Keys are sorted, so finding is bisection and every set operation is one merge.
  *
- * A set of a few thousand UUIDs that gains one (Bridge.ports) is the case that must not get slow: sets without strings and values are
- * spliced with memcpy() instead of merged atom by atom.
+ * A set of a few thousand that gains one (Bridge.ports, an address set) is the case that must not get slow: sets are spliced with
+ * memcpy() instead of merged atom by atom.  Strings stand in the order of their keys, so that equal datums are equal bytes.
  */
 #include "ovsdb/value.h"
 #include "base/hash.h"
@@ -444,23 +444,58 @@ merge(const struct datum *a, const struct datum *b, pick_fn *pick)
     return d;
 }
 
-/* Sets of plain fixed-size atoms, 'b' small: copies the runs of 'a' between the places where 'b' adds or takes away. */
+/* Writing a set run by run: 'to' is where the next key goes, 'strings' where its bytes. */
+struct splice {
+    struct datum *d;
+    char *to, *strings;
+};
+
+/* Copies keys [first, last) of 'from'.  The strings of a run stand together, so they are moved as one. */
+static void
+put_run(struct splice *s, const struct datum *from, size_t first, size_t last)
+{
+    size_t size = atom_size[from->key_type];
+    const char *keys = keys_of(from) + first * size;
+
+    if (first == last)
+        return;
+    if (from->key_type != ATOM_STRING) {
+        memcpy(s->to, keys, (last - first) * size);
+    } else {
+        const struct str *strs = (const struct str *) (const void *) keys;
+        struct str *to = (struct str *) (void *) s->to;
+        uint32_t begin = strs[0].at, end = strs[last - first - 1].at + strs[last - first - 1].len + 1;
+        uint32_t delta = (uint32_t) (s->strings - (char *) s->d) - begin;
+        for (size_t i = 0; i < last - first; i++)
+            to[i] = (struct str){strs[i].at + delta, strs[i].len};
+        memcpy(s->strings, (const char *) from + begin, end - begin);
+        s->strings += end - begin;
+    }
+    s->to += (last - first) * size;
+}
+
+/* For sets, 'b' small: copies the runs of 'a' between the places where 'b' adds or takes away. */
 static const struct datum *
 splice(const struct datum *a, const struct datum *b, bool add)
 {
-    size_t size = atom_size[a->key_type], changes = 0;
+    size_t size = atom_size[a->key_type], changes = 0, bytes = 0;
 
     for (size_t j = 0; j < b->n; j++) {
         union atom k = datum_key(b, j);
-        changes += (datum_find(a, &k) >= 0) != add;
+        if ((datum_find(a, &k) >= 0) == add)
+            continue;
+        changes++;
+        bytes += string_bytes(&k, 1, a->key_type);
     }
     if (!changes)
         return datum_ref(a);
     size_t n = add ? a->n + changes : a->n - changes;
     if (!n)
         return datum_empty(a->key_type, ATOM_VOID);
-    struct datum *d = datum_alloc(a->key_type, ATOM_VOID, n, 0);
-    char *to = (char *) d->body;
+    size_t strings = a->size - sizeof *a - a->n * size;
+    struct splice s = {.d = datum_alloc(a->key_type, ATOM_VOID, n, add ? strings + bytes : strings - bytes)};
+    s.to = (char *) s.d->body;
+    s.strings = s.to + n * size;
     size_t from = 0;
     for (size_t j = 0; j < b->n; j++) {
         union atom k = datum_key(b, j);
@@ -468,16 +503,13 @@ splice(const struct datum *a, const struct datum *b, bool add)
         bool present = datum_find(a, &k) >= 0;
         if (present == add)
             continue;
-        memcpy(to, keys_of(a) + from * size, (at - from) * size);
-        to += (at - from) * size;
+        put_run(&s, a, from, at);
         from = at + present;
-        if (add) {
-            memcpy(to, keys_of(b) + j * size, size);
-            to += size;
-        }
+        if (add)
+            put_run(&s, b, j, j + 1);
     }
-    memcpy(to, keys_of(a) + from * size, (a->n - from) * size);
-    return d;
+    put_run(&s, a, from, a->n);
+    return s.d;
 }
 
 static bool

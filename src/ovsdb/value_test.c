@@ -120,15 +120,20 @@ TEST(json_values_go_there_and_back)
 static const struct datum *
 set_of(uint64_t bits, enum atom_type type)
 {
+    static char names[64][16]; /* of several lengths */
     struct datum_builder b;
     builder_init(&b, type, ATOM_VOID);
+    for (int i = 0; i < 64; i++)
+        snprintf(names[i], sizeof names[i], "%c%c%.*s", 'a' + i % 2, '0' + i, i % 7, "xyzxyz");
     for (int i = 63; i >= 0; i--)
         if (bits >> i & 1) {
             union atom a = atom_default(type);
             if (type == ATOM_INTEGER)
                 a.integer = i;
-            else
+            else if (type == ATOM_UUID)
                 a.uuid.b[3] = i;
+            else
+                a.string.s = names[i] + (i & 1), a.string.len = strlen(a.string.s);
             builder_add(&b, &a, NULL);
         }
     const struct datum *d = datum_build_unique(&b);
@@ -149,13 +154,13 @@ check_is(const struct datum *d, uint64_t bits, enum atom_type type)
 TEST(set_arithmetic_agrees_with_bit_masks)
 {
     uint64_t x = 42;
-    const enum atom_type types[] = {ATOM_INTEGER, ATOM_UUID};
+    const enum atom_type types[] = {ATOM_INTEGER, ATOM_UUID, ATOM_STRING};
     struct column_type set = type_uuid_set;
 
     for (int round = 0; round < 2000; round++) {
-        enum atom_type type = types[round & 1];
+        enum atom_type type = types[round % 3];
         uint64_t a = x = hash_fixed(&x, sizeof x, 1), b = x = hash_fixed(&x, sizeof x, 2);
-        if (round % 3 == 0)
+        if (round & 1)
             b &= b << 7 & b >> 9 & (x >> 3); /* a few */
         const struct datum *da = set_of(a, type), *db = set_of(b, type), *new;
         check_is(datum_union(da, db), a | b, type);
