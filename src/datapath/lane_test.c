@@ -14,6 +14,7 @@ struct world {
     _Atomic bool stop;
     _Atomic unsigned out_then; /* frames that had left when the last translation began */
     unsigned n_put;
+    _Atomic unsigned tag; /* pushed unless 0: the rule in force */
 };
 
 static void
@@ -28,6 +29,9 @@ slow_translate(void *w_, const struct key *key, UNUSED const struct packet *p, U
     memset(&v->mask.tp_src, 0xff, sizeof v->mask.tp_src);
     if (host16(key->tp_dst)) /* some flows are wildcards, some are not */
         memset(&v->mask.tp_dst, 0xff, sizeof v->mask.tp_dst);
+    unsigned tag = atomic_load(&w->tag);
+    if (tag)
+        actions_add(&v->actions, ACT_PUSH_VLAN, 0x8100u << 16 | tag, NULL, 0);
     actions_add(&v->actions, ACT_OUTPUT, w->pout, NULL, 0);
     while (instant_before(clock_now(), until))
         continue;
@@ -147,6 +151,38 @@ TEST(order_is_kept_while_queues_go_from_lane_to_lane)
     world_free(w);
 }
 
+/* Frames of flow 0 are checked; the others are there so that lanes are never at rest. */
+TEST(after_a_barrier_no_packet_obeys_an_older_rule)
+{
+    struct world *w = world_new(2000);
+    lanes(w, 2);
+    unsigned n = 0;
+    for (unsigned round = 1; round <= 150; round++) {
+        for (unsigned flow = 1; flow < 20; flow++, n++)
+            put(w, flow, round);
+        atomic_store(&w->tag, round); /* the rule changes: every table it is in moves ... */
+        for (unsigned flow = 0; flow < 20; flow++)
+            version_bump(dp_versions(w->dp), version_slot(VERSION_TABLE, flow));
+        dp_settle(w->dp); /* ... and the barrier is answered */
+        put(w, 0, round);
+        n++;
+    }
+    CHECK(door_wait_out(w->out, n));
+    unsigned seen = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const uint8_t *f = w->out->out[i].bytes;
+        bool tagged = load_be16(f + 12) == 0x8100;
+        const uint8_t *l4 = f + (tagged ? 38 : 34);
+        if (load_be16(l4))
+            continue;
+        CHECK(tagged);
+        CHECK(load_be16(f + 14) >= load_be32(l4 + 8)); /* the rule of its round, or of a later one if it had to wait */
+        seen++;
+    }
+    CHECK_EQ(seen, 150);
+    world_free(w);
+}
+
 TEST(hits_leave_before_a_miss_of_the_same_burst_is_translated)
 {
     struct world *w = world_new(0);
@@ -244,4 +280,5 @@ TEST(ports_flows_versions_and_lanes_change_under_traffic)
 
 TESTS(order_inside_a_flow_is_kept_while_packets_wait, order_is_kept_while_flows_are_forgotten,
       order_is_kept_while_queues_go_from_lane_to_lane, hits_leave_before_a_miss_of_the_same_burst_is_translated,
-      lanes_of_a_mask_run_where_it_says, ports_flows_versions_and_lanes_change_under_traffic)
+      after_a_barrier_no_packet_obeys_an_older_rule, lanes_of_a_mask_run_where_it_says,
+      ports_flows_versions_and_lanes_change_under_traffic)
