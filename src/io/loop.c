@@ -2,11 +2,14 @@
  *
  * Theory.  A turn is: tasks, timers that are due, work kept for the end, sleep, descriptors, work kept for the end again.
  *
- *          libuv would do the sleeping itself, but it calls the descriptors' callbacks from inside the same function, with a clock
- *          read before it slept and no moment between sleep and callbacks in which a thread could return to RCU.  So the sleep
- *          is ours: ppoll() on libuv's descriptor, which becomes readable when something is to do, and then one
- *          uv_run() that does not wait.  It costs a system call per turn and gives three things: the thread is offline for RCU
- *          exactly while it sleeps, loop_now() is right in every callback, and timers have the kernel's resolution.
+ *          Descriptors are watched by an epoll instance of our own; libuv's is one of the descriptors in it, and uv_run() is called (without
+ *          waiting) when that one is ready or libuv has something to do of its own accord: signals, name resolution, other threads' work and
+ *          calls.  Were libuv to do the sleeping, it would call the descriptors' callbacks from inside the same function, with a clock read before it
+ *          slept and no moment between sleep and callbacks in which a thread could return to RCU.  So the thread is offline for RCU exactly
+ *          while it sleeps, loop_now() is right in every callback, timers have the kernel's resolution, and a turn costs one system call.
+ *
+ *          A turn takes a batch of ready descriptors.  A callback may free the watch of a descriptor that stands later in the batch: it is
+ *          passed over, and its memory lasts until the turn's end.
  *
  *          Timers stand in a binary heap of our own and not in libuv's, because libuv knows no clock that can be stopped.
  *          Index 0 of the heap is never used, so that a timer of zero bytes is one that is not set.
@@ -18,14 +21,18 @@
  */
 #include "io/loop.h"
 #include "base/coverage.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rcu.h"
 #include "base/vec.h"
-#include <poll.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
+LOG_MODULE(loop)
 COVERAGE(loop_turn)
 COVERAGE(loop_sleep)
 
@@ -49,11 +56,16 @@ struct warp {
 };
 #define WARP_PATIENCE 200
 
+#define BATCH 128 /* descriptors per turn */
+
 #define NOT_FROZEN INT64_MIN
 
 struct loop {
     uv_loop_t uv;
-    bool is_running; /* loop_run() */
+    int epoll_fd;        /* watches, and libuv's descriptor */
+    struct list watches; /* all that are not freed */
+    unsigned n_watching; /* those that want events */
+    bool is_running;     /* loop_run() */
     bool stopping, uses_rcu;
 
     instant now; /* including 'warped' */
@@ -81,8 +93,9 @@ struct loop {
 };
 
 struct watch {
-    uv_poll_t uv;
+    struct list link;
     struct loop *loop;
+    int fd;
     void (*fn)(void *aux, int events);
     void *aux;
     int events;
@@ -337,55 +350,61 @@ run_tasks(struct list *queue)
 
 /* ---- descriptors ---- */
 
-static void
-watch_ready(uv_poll_t *uv, int status, int events)
+static uint32_t
+epoll_events(int events)
 {
-    struct watch *w = CONTAINER_OF(uv, struct watch, uv);
-    w->loop->n_events++;
-    if (status >= 0) {
-        w->fn(w->aux, events & w->events);
-        return;
+    return (events & UV_READABLE ? EPOLLIN : 0) | (events & UV_WRITABLE ? EPOLLOUT : 0);
+}
+
+/* An error or the end of a descriptor is news for reader and writer: they find out by trying. */
+static void
+watch_ready(struct watch *w, uint32_t ready)
+{
+    int events = (ready & EPOLLIN ? UV_READABLE : 0) | (ready & EPOLLOUT ? UV_WRITABLE : 0);
+    if (ready & (EPOLLERR | EPOLLHUP))
+        events |= UV_READABLE | UV_WRITABLE;
+    events &= w->events;
+    if (!w->is_freed && events) {
+        w->loop->n_events++;
+        w->fn(w->aux, events);
     }
-    /* libuv stops at an error of the descriptor.  The owner finds out by reading or writing, and may well go on (a
-     * netlink socket that lost messages does). */
-    int wanted = w->events;
-    w->events = 0;
-    w->fn(w->aux, wanted);
-    if (!w->is_freed && !w->events)
-        watch_set(w, wanted);
+}
+
+static int
+set_events(struct watch *w, int events)
+{
+    struct epoll_event e = {.events = epoll_events(events), .data.ptr = w};
+    int op = !events ? EPOLL_CTL_DEL : w->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (events == w->events)
+        return 0;
+    if (epoll_ctl(w->loop->epoll_fd, op, w->fd, &e) && events)
+        return -errno; /* taking back cannot fail but for a descriptor that is closed already */
+    w->loop->n_watching += (events != 0) - (w->events != 0);
+    w->events = events;
+    return 0;
 }
 
 struct watch *
 watch_new(struct loop *l, int fd, int events, void (*fn)(void *aux, int events), void *aux)
 {
     struct watch *w = xzalloc(sizeof *w);
-    w->loop = l;
-    w->fn = fn;
-    w->aux = aux;
-    if (uv_poll_init(&l->uv, &w->uv, fd)) {
+    *w = (struct watch){.loop = l, .fd = fd, .fn = fn, .aux = aux};
+    if (ioctl(fd, FIONBIO, &(int){1}) || set_events(w, events)) {
         free(w);
         return NULL;
     }
-    watch_set(w, events);
+    list_push_back(&l->watches, &w->link);
     return w;
 }
 
 void
 watch_set(struct watch *w, int events)
 {
-    if (w->events == events)
-        return;
-    w->events = events;
-    if (events)
-        uv_poll_start(&w->uv, events, watch_ready);
-    else
-        uv_poll_stop(&w->uv);
-}
-
-static void
-watch_closed(uv_handle_t *handle)
-{
-    free(CONTAINER_OF((uv_poll_t *) handle, struct watch, uv));
+    int err = set_events(w, events);
+    if (err) {
+        static struct log_limit limit = LOG_LIMIT(5, 5);
+        log_err_rl(&limit, "descriptor %d cannot be watched (%s)", w->fd, strerror(-err));
+    }
 }
 
 void
@@ -393,8 +412,10 @@ watch_free(struct watch *w)
 {
     if (!w)
         return;
+    set_events(w, 0);
     w->is_freed = true;
-    uv_close((uv_handle_t *) &w->uv, watch_closed);
+    list_remove(&w->link);
+    loop_free_later(w->loop, w);
 }
 
 /* ---- signals and other threads ---- */
@@ -495,7 +516,11 @@ loop_new(void)
     struct loop *l = xzalloc(sizeof *l);
     signal(SIGPIPE, SIG_IGN);
     int err = uv_loop_init(&l->uv);
-    ASSERT(!err); /* no descriptors left at start: nothing could work */
+    l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL};
+    ASSERT(!err &&
+           !epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, uv_backend_fd(&l->uv), &e)); /* at start there are descriptors */
+    list_init(&l->watches);
     list_init(&l->tasks);
     list_init(&l->end_tasks);
     list_init(&l->guests);
@@ -512,7 +537,7 @@ close_handle(uv_handle_t *handle, void *aux)
 {
     if (uv_is_closing(handle))
         return;
-    uv_close(handle, handle->type == UV_POLL ? watch_closed : NULL);
+    uv_close(handle, NULL);
 }
 
 void
@@ -524,10 +549,13 @@ loop_free(struct loop *l)
         struct loop_guest *g = LIST_ELEM(l->guests.next, struct loop_guest, link);
         g->evict(g);
     }
+    while (!list_is_empty(&l->watches))
+        watch_free(LIST_ELEM(l->watches.next, struct watch, link));
     uv_walk(&l->uv, close_handle, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     int err = uv_loop_close(&l->uv);
     ASSERT(!err);
+    close(l->epoll_fd);
     free_buried(l);
     for (struct call *c; (c = next_call(l));)
         free(c);
@@ -571,21 +599,22 @@ is_alive(struct loop *l)
 {
     if (has_work_now(l) || (l->heap.n > 1 && (!l->is_stopped || !instant_before(l->now, first_timer(l)->due))))
         return true;
+    if (l->n_watching)
+        return true;
     uv_unref((uv_handle_t *) &l->wake);
     bool alive = uv_loop_alive(&l->uv);
     uv_ref((uv_handle_t *) &l->wake);
     return alive;
 }
 
-/* How long may we sleep?  Negative: until something comes. */
+/* How long may we sleep?  Negative: until something comes.  'uv_ms' is libuv's own answer. */
 static int64_t
-sleep_ns(struct loop *l)
+sleep_ns(struct loop *l, int uv_ms)
 {
-    if (has_work_now(l))
-        return 0;
-    int uv_ms = uv_backend_timeout(&l->uv);
     int64_t ns = uv_ms < 0 ? -1 : uv_ms * INT64_C(1000000);
     const struct timer *t = first_timer(l);
+    if (has_work_now(l))
+        return 0;
     if (t && ns != 0) {
         int64_t left = t->due.ns - l->now.ns;
         if (left <= 0)
@@ -593,28 +622,43 @@ sleep_ns(struct loop *l)
         if (!l->is_stopped && (ns < 0 || left < ns))
             ns = left;
     }
-    return ns;
+    return ns < 0 && !l->is_running && !is_alive(l) ? 0 : ns;
 }
 
-static void
-wait_for_events(struct loop *l, bool wait)
+/* Offline for RCU if it sleeps, quiescent if not. */
+static int
+wait_for_events(struct loop *l, struct epoll_event *ready, int64_t ns)
 {
-    int64_t ns = wait ? sleep_ns(l) : 0;
-    if (ns < 0 && !l->is_running && !is_alive(l))
-        ns = 0;
+    const struct timespec ts = {ns / 1000000000, ns % 1000000000};
     if (ns == 0) {
         if (l->uses_rcu)
             rcu_quiescent();
-        return;
+        return epoll_wait(l->epoll_fd, ready, BATCH, 0);
     }
     coverage_inc(loop_sleep);
-    struct pollfd p = {.fd = uv_backend_fd(&l->uv), .events = POLLIN};
-    struct timespec ts = {ns / 1000000000, ns % 1000000000};
     if (l->uses_rcu)
         rcu_sleep_begin();
-    ppoll(&p, 1, ns < 0 ? NULL : &ts, NULL);
+    int n = ns < 0 ? epoll_wait(l->epoll_fd, ready, BATCH, -1) : epoll_pwait2(l->epoll_fd, ready, BATCH, &ts, NULL);
     if (l->uses_rcu)
         rcu_sleep_end();
+    return n;
+}
+
+static void
+serve_descriptors(struct loop *l, bool wait)
+{
+    struct epoll_event ready[BATCH];
+    int uv_ms = uv_backend_timeout(&l->uv);
+    int n = wait_for_events(l, ready, wait ? sleep_ns(l, uv_ms) : 0);
+    bool is_uv_due = uv_ms >= 0; /* timers and closing handles of libuv, if anyone uses them */
+    read_clock(l);
+    for (int i = 0; i < n; i++)
+        if (ready[i].data.ptr)
+            watch_ready(ready[i].data.ptr, ready[i].events);
+        else
+            is_uv_due = true;
+    if (is_uv_due)
+        uv_run(&l->uv, UV_RUN_NOWAIT);
 }
 
 static void
@@ -630,9 +674,7 @@ turn(struct loop *l, bool wait)
         wait = false; /* who takes single turns wants to look at each */
 
     l->n_events = 0;
-    wait_for_events(l, wait && !(l->is_running && l->stopping));
-    read_clock(l);
-    uv_run(&l->uv, UV_RUN_NOWAIT);
+    serve_descriptors(l, wait && !(l->is_running && l->stopping));
     run_tasks(&l->end_tasks);
     free_buried(l);
 }
