@@ -964,11 +964,12 @@ cache_sweep(struct cache *c, unsigned n)
 
 /* ---- the control thread ---- */
 
-void
-cache_read(struct cache *c, void (*fn)(void *aux, const struct flow_reading *), void *aux)
+uint32_t
+cache_read_some(struct cache *c, uint32_t from, uint32_t n, void (*fn)(void *aux, const struct flow_reading *),
+                void *aux)
 {
-    uint32_t n_made = atomic_load_explicit(&c->n_made, memory_order_acquire);
-    for (uint32_t i = 1; i <= n_made; i++) {
+    uint32_t n_made = atomic_load_explicit(&c->n_made, memory_order_acquire), i = MAX(from, 1);
+    for (; i <= n_made && n; i++, n--) {
         struct flow *f = &c->flows[i];
         struct flow_record *r = atomic_load_explicit(&f->record, memory_order_acquire);
         if (!r)
@@ -981,6 +982,13 @@ cache_read(struct cache *c, void (*fn)(void *aux, const struct flow_reading *), 
         if (atomic_load_explicit(&f->record, memory_order_acquire) == r)
             fn(aux, &now);
     }
+    return i <= n_made ? i : 0;
+}
+
+void
+cache_read(struct cache *c, void (*fn)(void *aux, const struct flow_reading *), void *aux)
+{
+    cache_read_some(c, 0, UINT32_MAX, fn, aux);
 }
 
 void

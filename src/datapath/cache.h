@@ -180,6 +180,9 @@ struct flow_reading {
 };
 /* Every flow alive, each read at one moment. */
 void cache_read(struct cache *, void (*fn)(void *aux, const struct flow_reading *), void *aux);
+/* The same in pieces: looks at 'n' places from 'from' on (begin with 0) and returns where to go on; 0: that was all. */
+uint32_t cache_read_some(struct cache *, uint32_t from, uint32_t n, void (*fn)(void *aux, const struct flow_reading *),
+                         void *aux);
 struct flow_record *cache_take_dead(struct cache *);
 void flow_record_free(struct flow_record *); /* its credits have been given back */
 

@@ -18,10 +18,12 @@
 LOG_MODULE(datapath)
 
 #define TICK seconds(1)
+#define PUSH_PER_TURN 8192 /* flows */
 #define CONTROL_CHUNKS 512
 #define CONTROL_TAILS 16
 
 static void tick(void *dp);
+static void push_some(void *dp);
 static void attend(void *dp, int events);
 
 /* ---- what lanes need ---- */
@@ -84,6 +86,7 @@ dp_new(struct loop *loop, const char *name, const char *type, const struct dp_op
     ASSERT(dp->call_fd >= 0);
     dp->call_watch = watch_new(loop, dp->call_fd, UV_READABLE, attend, dp);
     timer_init(&dp->tick, loop, tick, dp);
+    task_init(&dp->push, loop, push_some, dp);
     dp->born = clock_now();
 #ifdef __x86_64__
     dp->born_cycles = __builtin_ia32_rdtsc();
@@ -101,6 +104,7 @@ dp_free(struct datapath *dp)
     for (unsigned i = 0; i < dp->ports->n; i++)
         ASSERT(!dp->ports->at[i]);
     timer_cancel(&dp->tick);
+    task_cancel(&dp->push);
     watch_free(dp->call_watch);
     for (unsigned i = 0; i < dp->n_lanes; i++)
         dp_lane_end(dp, dp->lanes[i]);
@@ -322,6 +326,23 @@ dp_flush(struct datapath *dp)
     dp_push_stats(dp);
 }
 
+/* The next piece of what dp_push_stats() does at once. */
+static void
+push_some(void *dp_)
+{
+    struct datapath *dp = dp_;
+    if (dp->push_lane >= dp->n_lanes)
+        return;
+    struct lane *l = dp->lanes[dp->push_lane];
+    dp->push_at = cache_read_some(&l->cache, dp->push_at, PUSH_PER_TURN, push_one, dp);
+    if (!dp->push_at) {
+        reap(dp, l);
+        dp->push_lane++;
+    }
+    if (dp->push_lane < dp->n_lanes)
+        task_soon(&dp->push);
+}
+
 static void
 tick(void *dp_)
 {
@@ -330,7 +351,10 @@ tick(void *dp_)
     for (unsigned i = 0; i < dp->n_lanes; i++)
         if (atomic_load_explicit(&dp->lanes[i]->cache.counters.n_flows, memory_order_relaxed))
             lane_sweep_ask(dp->lanes[i], older_than, false);
-    dp_push_stats(dp);
+    if (!task_is_queued(&dp->push)) {
+        dp->push_lane = dp->push_at = 0;
+        push_some(dp);
+    }
     dp_balance(dp);
     timer_set_in(&dp->tick, TICK);
 }

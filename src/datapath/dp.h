@@ -19,6 +19,9 @@ struct datapath {
     span max_idle;
     uint32_t relevant_versions;
     struct timer tick;
+    struct task push; /* the tick's look at all flows, a piece per turn of the loop */
+    unsigned push_lane;
+    uint32_t push_at;
 
     /* lanes: datapath.c, place.c */
     struct lane *lanes[LANES_MAX];
