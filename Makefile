@@ -17,7 +17,7 @@ SECONDS ?= 60
 MESON_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: all run clean-run test check cases lint fuzz bench asan tsan clang install clean deps
+.PHONY: all programs run clean-run test check cases lint fuzz bench asan tsan clang install clean deps
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -29,8 +29,11 @@ deps:
 	dev/install-packages
 
 run: deps
-	$(MAKE) all
+	$(MAKE) programs
 	dev/demo
+
+programs: $(BUILD)/build.ninja
+	ninja -C $(BUILD) programs
 
 clean-run:
 	dev/demo --clean
