@@ -128,6 +128,15 @@ device_close(struct device *device, bool destroy)
     device_put(device);
 }
 
+int
+device_set_up(struct device *device, bool up, struct why *why)
+{
+    if (!device->class->set_up)
+        return refuse(why, -EOPNOTSUPP, "%s: devices of type %s cannot be put up or down", device->name,
+                      device->class->type);
+    return device->class->set_up(device, up, why);
+}
+
 const char *
 device_option(const struct device_options *options, const char *key)
 {

@@ -71,7 +71,8 @@ struct device_class {
     void (*close)(struct device *, bool destroy); /* no more control calls; lanes may still be inside */
     void (*release)(struct device *);             /* nobody is: frees what it holds; any thread; NULL is fine */
     int (*configure)(struct device *, const struct device_config *,
-                     struct why *); /* an option it does not know is refused with its name */
+                     struct why *);                        /* an option it does not know is refused with its name */
+    int (*set_up)(struct device *, bool up, struct why *); /* NULL: cannot be put up or down by us */
     void (*status)(struct device *, struct device_status *);
     void (*stats)(struct device *, struct device_stats *);
 
@@ -104,6 +105,9 @@ struct device *device_get(struct device *);
 void device_put(struct device *);
 /* Control side is done with it: no changed() any more; kernel objects it made are removed when 'destroy', kept otherwise (persistent taps). */
 void device_close(struct device *, bool destroy);
+
+/* Puts it up or down for once, as a person would with ip-link(8): nobody holds it there. -EOPNOTSUPP: its kind cannot. */
+int device_set_up(struct device *, bool up, struct why *);
 
 /* For classes: status is different; changed() follows. */
 void device_tell(struct device *);

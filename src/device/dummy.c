@@ -397,11 +397,18 @@ send_dummy(struct device *device, struct packet *const packets[], unsigned n)
     }
 }
 
+static int
+set_up(struct device *device, bool up, UNUSED struct why *why)
+{
+    dummy_set_up(dummy_of(device), up);
+    return 0;
+}
+
 #define DUMMY_CLASS(TYPE)                                                                                              \
     {                                                                                                                  \
         .type = TYPE, .size = sizeof(struct dummy), .open = open_dummy, .close = close_dummy, .release = release,      \
-        .configure = configure, .status = status, .stats = stats, .n_rx_queues = n_rx_queues, .rx_fd = rx_fd,          \
-        .receive = receive, .send = send_dummy                                                                         \
+        .configure = configure, .status = status, .set_up = set_up, .stats = stats, .n_rx_queues = n_rx_queues,        \
+        .rx_fd = rx_fd, .receive = receive, .send = send_dummy                                                         \
     }
 const struct device_class dummy_class = DUMMY_CLASS("dummy");
 const struct device_class dummy_internal_class = DUMMY_CLASS("dummy-internal");

@@ -612,6 +612,12 @@ send_system(struct device *device, struct packet *const packets[], unsigned n)
         fly(s, &takeoff);
 }
 
+static int
+set_up(struct device *device, bool up, struct why *why)
+{
+    return kernel_apply_up(kernel_of(device), up, why);
+}
+
 const struct device_class system_class = {
     .type = "system",
     .size = sizeof(struct system),
@@ -620,6 +626,7 @@ const struct device_class system_class = {
     .release = release,
     .configure = configure,
     .status = status,
+    .set_up = set_up,
     .stats = stats,
     .n_rx_queues = n_rx_queues,
     .rx_fd = rx_fd,

@@ -470,11 +470,17 @@ send_tap(struct device *device, struct packet *const packets[], unsigned n)
         count(t->counters.tx_dropped, n_dropped);
 }
 
+static int
+set_up(struct device *device, bool up, struct why *why)
+{
+    return kernel_apply_up(&tap_of(device)->kernel, up, why);
+}
+
 #define TAP_CLASS(TYPE)                                                                                                \
     {                                                                                                                  \
         .type = TYPE, .size = sizeof(struct tap), .open = open_tap, .close = close_tap, .release = release,            \
-        .configure = configure, .status = status, .stats = stats, .n_rx_queues = n_rx_queues, .rx_fd = rx_fd,          \
-        .receive = receive, .send = send_tap                                                                           \
+        .configure = configure, .status = status, .set_up = set_up, .stats = stats, .n_rx_queues = n_rx_queues,        \
+        .rx_fd = rx_fd, .receive = receive, .send = send_tap                                                           \
     }
 const struct device_class internal_class = TAP_CLASS("internal");
 const struct device_class tap_class = TAP_CLASS("tap");

@@ -11,6 +11,7 @@
 #include "switch/model.h"
 #include "base/coverage.h"
 #include "base/log.h"
+#include "controller/connmgr.h"
 #include "switch/identity.h"
 #include "switch/mirrors.h"
 #include "switch/stp.h"
@@ -178,8 +179,8 @@ vbridge_let_go(struct vbridge *b)
             vbundle_compare(b->bundles.at[i]);
 
     bool any = false;
-    VPORT_FOR(p, b)
-    any |= p->is_leaving;
+    VPORT_FOR (p, b)
+        any |= p->is_leaving;
     if (any && b->run)
         vbridge_publish(b);
     close_leaving(b, true);
@@ -292,24 +293,24 @@ give_numbers(struct vbridge *b)
 {
     struct vport *p;
 
-    VPORT_FOR(p, b)
-    if ((p->device || p->peer) && !p->is_local)
-        grant_request(b, p);
-    VPORT_FOR(p, b)
-    if ((p->device || p->peer) && p->number == OFPORT_NONE) {
-        if (p->is_local)
-            take_number(b, p, OFPORT_LOCAL);
-        else if (p->stored != OFPORT_NONE && numbers_take(&b->numbers, p->stored))
-            take_number(b, p, p->stored);
-    }
-    VPORT_FOR(p, b)
-    if ((p->device || p->peer) && p->number == OFPORT_NONE) {
-        ofport n = numbers_next(&b->numbers);
-        if (n == OFPORT_NONE)
-            vport_fail(p, RETRY_NEVER, "no port number is left on the bridge");
-        else
-            take_number(b, p, n);
-    }
+    VPORT_FOR (p, b)
+        if ((p->device || p->peer) && !p->is_local)
+            grant_request(b, p);
+    VPORT_FOR (p, b)
+        if ((p->device || p->peer) && p->number == OFPORT_NONE) {
+            if (p->is_local)
+                take_number(b, p, OFPORT_LOCAL);
+            else if (p->stored != OFPORT_NONE && numbers_take(&b->numbers, p->stored))
+                take_number(b, p, p->stored);
+        }
+    VPORT_FOR (p, b)
+        if ((p->device || p->peer) && p->number == OFPORT_NONE) {
+            ofport n = numbers_next(&b->numbers);
+            if (n == OFPORT_NONE)
+                vport_fail(p, RETRY_NEVER, "no port number is left on the bridge");
+            else
+                take_number(b, p, n);
+        }
 }
 
 /* The first device of a bundle by name stands for it, as everywhere in the field. */
@@ -367,15 +368,15 @@ follow_mtu(struct vbridge *b)
     unsigned min = 0;
     struct vport *p;
 
-    VPORT_FOR(p, b)
-    if (strcmp(p->type, "internal") && vport_status(p, &s) && s.is_present && s.mtu)
-        min = min ? MIN(min, s.mtu) : s.mtu;
+    VPORT_FOR (p, b)
+        if (strcmp(p->type, "internal") && vport_status(p, &s) && s.is_present && s.mtu)
+            min = min ? MIN(min, s.mtu) : s.mtu;
     if (!min || min == b->min_mtu)
         return;
     b->min_mtu = min;
-    VPORT_FOR(p, b)
-    if (!strcmp(p->type, "internal"))
-        vport_set_mtu(p, min);
+    VPORT_FOR (p, b)
+        if (!strcmp(p->type, "internal"))
+            vport_set_mtu(p, min);
 }
 
 static void
@@ -421,15 +422,16 @@ static struct bridge_port_config
 port_config(const struct vport *p)
 {
     struct device_status s;
-    bool is_up = !p->device || (vport_status(p, &s) && s.is_present && s.is_admin_up && s.is_link_up);
+    bool is_up =
+        p->device ? vport_status(p, &s) && s.is_present && s.is_admin_up && s.is_link_up : !(p->of_config & PORT_DOWN);
 
     return (struct bridge_port_config){.number = p->number,
                                        .name = p->name,
                                        .dp = p->dp,
                                        .patch_peer = p->peer,
-                                       .may_flood = true,
-                                       .may_receive = true,
-                                       .may_forward = true,
+                                       .may_flood = !(p->of_config & PORT_NO_FLOOD),
+                                       .may_receive = !(p->of_config & PORT_NO_RECV),
+                                       .may_forward = !(p->of_config & PORT_NO_FWD),
                                        .is_up = is_up};
 }
 
@@ -519,4 +521,5 @@ vbridge_publish(struct vbridge *b)
         log_err("bridge %s: %s", b->name, why.text);
     if (row)
         openflow_configure(b, row);
+    openflow_tell_ports(b);
 }

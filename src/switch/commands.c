@@ -21,9 +21,9 @@ vbridges_sorted(const struct vswitch *v, enum dp_type type, vbridges *out)
     struct vbridge *b;
 
     *out = (vbridges) VEC_INIT;
-    VBRIDGE_FOR(b, v)
-    if (b->run && (type == DP_N || b->type == type))
-        vec_push(out, b);
+    VBRIDGE_FOR (b, v)
+        if (b->run && (type == DP_N || b->type == type))
+            vec_push(out, b);
     if (out->n > 1)
         qsort(out->at, out->n, sizeof *out->at, bridges_by_name);
 }
@@ -34,9 +34,9 @@ vports_sorted(const struct vbridge *b, vports *out)
     struct vport *p;
 
     *out = (vports) VEC_INIT;
-    VPORT_FOR(p, b)
-    if (vport_is_live(p))
-        vec_push(out, p);
+    VPORT_FOR (p, b)
+        if (vport_is_live(p))
+            vec_push(out, p);
     if (out->n > 1)
         qsort(out->at, out->n, sizeof *out->at, ports_by_name);
 }
@@ -65,11 +65,11 @@ vport_of_dp(const struct vswitch *v, enum dp_type type, dpport dp)
     struct vbridge *b;
     struct vport *p;
 
-    VBRIDGE_FOR(b, v)
-    if (b->run && b->type == type)
-        VPORT_FOR(p, b)
-    if (p->dp == dp)
-        return p;
+    VBRIDGE_FOR (b, v)
+        if (b->run && b->type == type)
+            VPORT_FOR (p, b)
+                if (p->dp == dp)
+                    return p;
     return NULL;
 }
 

@@ -23,10 +23,10 @@ static struct vbundle *
 bond_named(const struct vswitch *v, const char *name)
 {
     struct vbridge *b;
-    VBRIDGE_FOR(b, v)
-    for (size_t i = 0; i < b->bundles.n; i++)
-        if (b->bundles.at[i]->is_bond && !strcmp(b->bundles.at[i]->name, name))
-            return b->bundles.at[i];
+    VBRIDGE_FOR (b, v)
+        for (size_t i = 0; i < b->bundles.n; i++)
+            if (b->bundles.at[i]->is_bond && !strcmp(b->bundles.at[i]->name, name))
+                return b->bundles.at[i];
     return NULL;
 }
 
@@ -109,10 +109,10 @@ bond_show(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
         }
         show_bond(u, loop_now(v->loop), &t);
     } else {
-        VBRIDGE_FOR(b, v)
-        for (size_t i = 0; i < b->bundles.n; i++)
-            if (b->bundles.at[i]->is_bond)
-                show_bond(b->bundles.at[i], loop_now(v->loop), &t);
+        VBRIDGE_FOR (b, v)
+            for (size_t i = 0; i < b->bundles.n; i++)
+                if (b->bundles.at[i]->is_bond)
+                    show_bond(b->bundles.at[i], loop_now(v->loop), &t);
     }
     unixctl_reply(conn, text_str(&t));
 }
@@ -184,9 +184,9 @@ tell_memory(void *aux)
     struct vbridge *b;
     size_t ports = 0;
 
-    VBRIDGE_FOR(b, v)
-    for (size_t i = 0; i < b->bundles.n; i++)
-        ports += b->bundles.at[i]->ports.n;
+    VBRIDGE_FOR (b, v)
+        for (size_t i = 0; i < b->bundles.n; i++)
+            ports += b->bundles.at[i]->ports.n;
     memory_report("ports", ports);
     for (enum dp_type type = 0; type < DP_N; type++)
         if (v->backers[type]) {

@@ -69,11 +69,11 @@ ports_of(const struct vswitch *v, enum dp_type type, vports *out)
     struct vport *p;
 
     *out = (vports) VEC_INIT;
-    VBRIDGE_FOR(b, v)
-    if (b->run && b->type == type)
-        VPORT_FOR(p, b)
-    if (p->dp != DPPORT_NONE)
-        vec_push(out, p);
+    VBRIDGE_FOR (b, v)
+        if (b->run && b->type == type)
+            VPORT_FOR (p, b)
+                if (p->dp != DPPORT_NONE)
+                    vec_push(out, p);
     if (out->n > 1)
         qsort(out->at, out->n, sizeof *out->at, by_dp);
 }

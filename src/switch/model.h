@@ -43,10 +43,12 @@ struct vport {
     char *error; /* NULL: fine */
     enum retry retry;
     bool is_local, is_name_ours;
-    bool row_changed;     /* compare with the row again */
-    bool is_leaving;      /* not part of the configuration any more; its device is about to be let go */
-    bool is_gone;         /* leaving for good */
-    struct list to_write; /* in vswitch.ports_to_write, or by itself */
+    bool row_changed;       /* compare with the row again */
+    bool is_leaving;        /* not part of the configuration any more; its device is about to be let go */
+    bool is_gone;           /* leaving for good */
+    uint32_t of_config;     /* OFPPC_* bits that controllers set */
+    struct told_port *told; /* openflow.c: what controllers know of it; NULL: nothing */
+    struct list to_write;   /* in vswitch.ports_to_write, or by itself */
 };
 
 struct vbundle {
@@ -156,6 +158,8 @@ void vbridge_publish(struct vbridge *);
 void openflow_start(struct vbridge *);
 void openflow_stop(struct vbridge *);
 void openflow_configure(struct vbridge *, const struct crow *);
+void openflow_tell_ports(struct vbridge *); /* port status messages for what is different since the last time */
+void openflow_port_free(struct vport *);
 void openflow_put_status(struct vbridge *, struct ctxn *, const struct crow *bridge);
 
 /* bundles.c: Port */

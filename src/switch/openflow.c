@@ -34,10 +34,14 @@ describe(const struct vport *p, struct port_desc *d)
 {
     struct device_status s;
     bool known = vport_status(p, &s);
-    *d = (struct port_desc){.number = p->number, .name = p->name, .mac = known ? s.mac : p->mac};
-    if (!known)
+
+    *d =
+        (struct port_desc){.number = p->number, .name = p->name, .mac = known ? s.mac : p->mac, .config = p->of_config};
+    if (!known) { /* a patch port: no link that could be down */
+        d->state = p->of_config & PORT_DOWN ? PORT_STATE_LINK_DOWN : PORT_STATE_LIVE;
         return;
-    d->config = s.is_admin_up ? 0 : PORT_DOWN;
+    }
+    d->config |= s.is_admin_up ? 0 : PORT_DOWN;
     d->state = s.is_link_up ? PORT_STATE_LIVE : PORT_STATE_LINK_DOWN;
     d->current = links_of(s.link_speed, s.is_full_duplex || !s.knows_duplex) | (s.link_speed ? LINK_COPPER : 0);
     d->speed_kbps = d->max_speed_kbps = MIN(s.link_speed / 1000, UINT32_MAX);
@@ -48,12 +52,12 @@ each_port(void *b_, void (*each)(void *, const struct port_desc *), void *aux)
 {
     struct vbridge *b = b_;
     struct vport *p;
-    VPORT_FOR(p, b)
-    if (vport_is_live(p) && p->number != OFPORT_NONE) {
-        struct port_desc d;
-        describe(p, &d);
-        each(aux, &d);
-    }
+    VPORT_FOR (p, b)
+        if (vport_is_live(p) && p->number != OFPORT_NONE) {
+            struct port_desc d;
+            describe(p, &d);
+            each(aux, &d);
+        }
 }
 
 static void
@@ -90,14 +94,101 @@ count_port(void *b_, uint32_t number, struct port_counts *c)
                               .collisions = s.collisions};
 }
 
-/* OFPPC_* bits are not kept yet; the door says so. */
+#define CONFIG_SERVED (PORT_DOWN | PORT_NO_RECV | PORT_NO_FLOOD | PORT_NO_FWD)
+
+/* Up or down is the device's own state, which others change too; the rest is ours to keep. */
+static enum of_error
+set_down(struct vport *p, bool down)
+{
+    struct why why;
+
+    if (!p->device) {
+        p->of_config = (p->of_config & ~PORT_DOWN) | (down ? PORT_DOWN : 0);
+        return OFERR_OK;
+    }
+    if (!device_set_up(p->device, !down, &why))
+        return OFERR_OK;
+    log_warn("%s", why.text);
+    return OFERR_OFPPMFC_BAD_CONFIG;
+}
+
 static enum of_error
 change_port(void *b_, const struct port_mod *m)
 {
     struct vbridge *b = b_;
-    if (!vport_numbered(b, m->number))
+    struct vport *p = vport_numbered(b, m->number);
+    struct port_desc now;
+
+    if (!p || !vport_is_live(p))
         return OFERR_OFPPMFC_BAD_PORT;
-    return m->mask ? OFERR_OFPPMFC_BAD_CONFIG : OFERR_OK;
+    describe(p, &now);
+    if (!mac_equal(m->mac, now.mac))
+        return OFERR_OFPPMFC_BAD_HW_ADDR;
+    if (m->config & m->mask & ~CONFIG_SERVED)
+        return OFERR_OFPPMFC_BAD_CONFIG;
+    uint32_t kept = CONFIG_SERVED & ~PORT_DOWN & m->mask;
+    p->of_config = (p->of_config & ~kept) | (m->config & kept);
+    enum of_error err = m->mask & PORT_DOWN ? set_down(p, m->config & PORT_DOWN) : OFERR_OK;
+    vbridge_publish(b);
+    return err;
+}
+
+/* ---- what controllers have been told ---- */
+
+struct told_port {
+    struct port_desc desc; /* without its name */
+};
+
+static void
+tell_gone(struct vbridge *b, struct vport *p)
+{
+    if (!p->told)
+        return;
+    p->told->desc.name = p->name;
+    connmgr_port_changed(b->connmgr, &p->told->desc, PORT_DELETED);
+    openflow_port_free(p);
+}
+
+static bool
+is_same(const struct port_desc *a, const struct port_desc *b)
+{
+    return mac_equal(a->mac, b->mac) && a->config == b->config && a->state == b->state && a->current == b->current &&
+           a->speed_kbps == b->speed_kbps;
+}
+
+static void
+tell_port(struct vbridge *b, struct vport *p)
+{
+    struct port_desc now;
+
+    if (!vport_is_live(p)) {
+        tell_gone(b, p);
+        return;
+    }
+    describe(p, &now);
+    if (p->told && p->told->desc.number != now.number)
+        tell_gone(b, p); /* OpenFlow knows no other way to say that a number changed */
+    if (p->told && is_same(&p->told->desc, &now))
+        return;
+    connmgr_port_changed(b->connmgr, &now, p->told ? PORT_MODIFIED : PORT_ADDED);
+    if (!p->told)
+        p->told = xzalloc(sizeof *p->told);
+    p->told->desc = now;
+}
+
+void
+openflow_tell_ports(struct vbridge *b)
+{
+    struct vport *p;
+    VPORT_FOR (p, b)
+        tell_port(b, p);
+}
+
+void
+openflow_port_free(struct vport *p)
+{
+    free(p->told);
+    p->told = NULL;
 }
 
 static void

@@ -106,6 +106,7 @@ vport_free(struct vport *p)
 
     ASSERT(!p->device && p->dp == DPPORT_NONE);
     give_name(p);
+    openflow_port_free(p);
     if (!uuid_is_zero(&p->row))
         hmap_remove(&v->ports_by_row, &p->by_row);
     list_remove(&p->to_write);

@@ -45,8 +45,8 @@ compare_bridges(struct vswitch *v, const struct crow *root)
     crows rows = VEC_INIT;
     struct vbridge *b;
 
-    VBRIDGE_FOR(b, v)
-    b->is_seen = false;
+    VBRIDGE_FOR (b, v)
+        b->is_seen = false;
     if (root)
         crow_refs(root, "bridges", &rows);
     for (size_t i = 0; i < rows.n; i++) {
@@ -55,9 +55,9 @@ compare_bridges(struct vswitch *v, const struct crow *root)
         if (b)
             adopt(b, rows.at[i]);
     }
-    VBRIDGE_FOR(b, v)
-    if (!b->is_seen)
-        vbridge_free(b, true);
+    VBRIDGE_FOR (b, v)
+        if (!b->is_seen)
+            vbridge_free(b, true);
     for (size_t i = 0; i < rows.n; i++) {
         const char *name = crow_str(rows.at[i], "name");
         if (name && !vbridge_find(v, name))

@@ -30,9 +30,19 @@ static void
 mark_bridge(struct vswitch *v, const struct uuid *row)
 {
     struct vbridge *b;
-    VBRIDGE_FOR(b, v)
-    if (uuid_eq(&b->row, row))
-        b->row_changed = b->is_dirty = true;
+    VBRIDGE_FOR (b, v)
+        if (uuid_eq(&b->row, row))
+            b->row_changed = b->is_dirty = true;
+}
+
+static void
+mark_bridges_with_controllers(struct vswitch *v)
+{
+    struct vbridge *b;
+    VBRIDGE_FOR (b, v) {
+        const struct crow *row = client_row(v->db, "Bridge", &b->row);
+        b->is_dirty |= row && !crow_is_empty(row, "controller");
+    }
 }
 
 /* One that is gone has changed its bridge as well. */
@@ -40,8 +50,7 @@ static void
 mark_mirror(struct vswitch *v, const struct crow *mirror)
 {
     struct vbridge *b;
-    VBRIDGE_FOR(b, v)
-    {
+    VBRIDGE_FOR (b, v) {
         const struct crow *row = client_row(v->db, "Bridge", &b->row);
         if (row && crow_has_ref(row, "mirrors", mirror))
             b->row_changed = b->is_dirty = true;
@@ -52,18 +61,18 @@ static void
 mark_changes(struct vswitch *v)
 {
     v->root_changed |= client_has_changes(v->db, "Open_vSwitch");
-    CLIENT_FOR_CHANGED(row, v->db, "Bridge")
-    mark_bridge(v, crow_uuid(row));
-    CLIENT_FOR_CHANGED(row, v->db, "Mirror")
-    mark_mirror(v, row);
-    CLIENT_FOR_CHANGED(row, v->db, "Port")
-    {
+    CLIENT_FOR_CHANGED (row, v->db, "Bridge")
+        mark_bridge(v, crow_uuid(row));
+    CLIENT_FOR_CHANGED (row, v->db, "Mirror")
+        mark_mirror(v, row);
+    if (client_has_changes(v->db, "Controller")) /* few rows, rarely changed */
+        mark_bridges_with_controllers(v);
+    CLIENT_FOR_CHANGED (row, v->db, "Port") {
         struct vbundle *u = vbundle_find(v, crow_uuid(row));
         if (u)
             u->row_changed = u->bridge->is_dirty = true;
     }
-    CLIENT_FOR_CHANGED(row, v->db, "Interface")
-    {
+    CLIENT_FOR_CHANGED (row, v->db, "Interface") {
         struct vport *p = vport_find(v, crow_uuid(row));
         if (p)
             p->row_changed = p->bundle->bridge->is_dirty = true;
@@ -78,20 +87,20 @@ vswitch_reconcile(struct vswitch *v)
     struct vbridge *b;
 
     root_reconcile(v);
-    VBRIDGE_FOR(b, v)
-    if (b->is_dirty)
-        vbridge_let_go(b);
-    VBRIDGE_FOR(b, v)
-    if (b->is_dirty)
-        vbridge_make(b);
+    VBRIDGE_FOR (b, v)
+        if (b->is_dirty)
+            vbridge_let_go(b);
+    VBRIDGE_FOR (b, v)
+        if (b->is_dirty)
+            vbridge_make(b);
 }
 
 static void
 let_go_of_everything(struct vswitch *v, bool cleanup)
 {
     struct vbridge *b;
-    VBRIDGE_FOR(b, v)
-    vbridge_free(b, cleanup);
+    VBRIDGE_FOR (b, v)
+        vbridge_free(b, cleanup);
 }
 
 static void
@@ -173,10 +182,10 @@ retry_ports(struct vbridge *b)
     bool any = false;
     struct vport *p;
 
-    VPORT_FOR(p, b)
-    if (p->retry != RETRY_NEVER && vport_should_retry(p)) {
-        p->row_changed = any = true;
-    }
+    VPORT_FOR (p, b)
+        if (p->retry != RETRY_NEVER && vport_should_retry(p)) {
+            p->row_changed = any = true;
+        }
     b->is_dirty |= any;
     return any;
 }
@@ -229,8 +238,8 @@ hurry_for_bonds(struct vswitch *v)
     struct vbridge *b;
     instant next = INSTANT_NEVER;
 
-    VBRIDGE_FOR(b, v)
-    next = instant_min(next, bonds_next(b));
+    VBRIDGE_FOR (b, v)
+        next = instant_min(next, bonds_next(b));
     if (instant_before(next, v->second.due))
         timer_set(&v->second, next);
 }
@@ -278,8 +287,7 @@ tick(void *aux)
     struct vbridge *b;
     bool any = false;
 
-    VBRIDGE_FOR(b, v)
-    {
+    VBRIDGE_FOR (b, v) {
         run_bonds(b, now);
         any |= retry_ports(b);
         next = instant_min(next, bonds_next(b));
@@ -287,8 +295,8 @@ tick(void *aux)
     for (enum dp_type t = 0; t < DP_N; t++)
         if (v->backers[t])
             next = instant_min(next, run_datapath(v, t, now));
-    VBRIDGE_FOR(b, v)
-    note_stp(b);
+    VBRIDGE_FOR (b, v)
+        note_stp(b);
     timer_set(&v->second, next);
     if (any || client_is_lock_contended(v->db))
         vswitch_kick(v);

@@ -53,13 +53,12 @@ write_all(struct vswitch *v)
     struct vport *p;
 
     v->root_to_write = v->identity_to_write = true;
-    VBRIDGE_FOR(b, v)
-    {
+    VBRIDGE_FOR (b, v) {
         b->to_write = true;
         for (size_t i = 0; i < b->bundles.n; i++)
             b->bundles.at[i]->to_write = true;
-        VPORT_FOR(p, b)
-        write_port(p);
+        VPORT_FOR (p, b)
+            write_port(p);
     }
 }
 
@@ -354,21 +353,20 @@ put_all_statistics(struct ctxn *t, struct vswitch *v)
     struct vbridge *b;
     struct vport *p;
 
-    VBRIDGE_FOR(b, v)
-    VPORT_FOR(p, b)
-    {
-        struct crow *row = client_row(v->db, "Interface", &p->row);
-        if (row)
-            put_statistics(t, row, p);
-    }
-    VBRIDGE_FOR(b, v)
-    for (size_t i = 0; i < b->bundles.n; i++) {
-        struct crow *row = client_row(v->db, "Port", &b->bundles.at[i]->row);
-        if (row)
-            put_stp_counts(t, row, b->bundles.at[i]);
-    }
-    VBRIDGE_FOR(b, v)
-    mirrors_put_statistics(t, b);
+    VBRIDGE_FOR (b, v)
+        VPORT_FOR (p, b) {
+            struct crow *row = client_row(v->db, "Interface", &p->row);
+            if (row)
+                put_statistics(t, row, p);
+        }
+    VBRIDGE_FOR (b, v)
+        for (size_t i = 0; i < b->bundles.n; i++) {
+            struct crow *row = client_row(v->db, "Port", &b->bundles.at[i]->row);
+            if (row)
+                put_stp_counts(t, row, b->bundles.at[i]);
+        }
+    VBRIDGE_FOR (b, v)
+        mirrors_put_statistics(t, b);
     v->statistics_due = false;
 }
 
@@ -396,9 +394,9 @@ is_anything_marked(const struct vswitch *v)
 
     if (v->root_to_write || v->statistics_due || !list_is_empty(&v->ports_to_write))
         return true;
-    VBRIDGE_FOR(b, v)
-    if (b->to_write)
-        return true;
+    VBRIDGE_FOR (b, v)
+        if (b->to_write)
+            return true;
     return false;
 }
 
@@ -414,9 +412,9 @@ writer_run(struct vswitch *v)
         return;
     struct ctxn *t = ctxn_open(v->db);
     put_root(t, v);
-    VBRIDGE_FOR(b, v)
-    if (b->to_write)
-        put_bridge(t, b);
+    VBRIDGE_FOR (b, v)
+        if (b->to_write)
+            put_bridge(t, b);
     while (!list_is_empty(&v->ports_to_write))
         put_port(t, LIST_ELEM(list_pop_front(&v->ports_to_write), struct vport, to_write));
     if (v->statistics_due)
