@@ -726,6 +726,21 @@ pick_database(struct dbc *c, struct arena *arena, const struct subcommand *s, in
     return 0;
 }
 
+/* One target, or several with commas between them. */
+static bool
+is_server(const char *word)
+{
+    target_list list = VEC_INIT;
+    bool valid = true;
+
+    targets_split(&list, word);
+    for (size_t i = 0; i < list.n; i++)
+        valid &= target_is_valid(list.at[i], NULL);
+    valid &= list.n > 0;
+    targets_fini(&list);
+    return valid;
+}
+
 /* argc, argv: what follows the command's name; argv[-1] is that name. */
 static int
 run_command(struct dbc *c, const struct subcommand *s, int argc, char **argv, struct why *why)
@@ -735,7 +750,7 @@ run_command(struct dbc *c, const struct subcommand *s, int argc, char **argv, st
     int err = 0;
 
     c->server = default_server;
-    if (argc > s->min_args && target_is_valid(argv[0], NULL)) {
+    if (argc > s->min_args && is_server(argv[0])) {
         c->server = argv[0];
         argv++;
         argc--;
