@@ -237,12 +237,27 @@ fill_mirrors(struct snapshot *s, const struct bridge_config *c, struct why *why)
 
 /* ---- who carries what ---- */
 
+/* The VLANs that a bundle carries, if they are few; NARROW_MAX + 1: many.  Looking at 4,096 VIDs of each of a thousand ports would take longer
+ * than all the rest. */
 static unsigned
-count_vlans(const struct vlan_port *p)
+list_vlans(const struct vlan_port *p, uint16_t vids[NARROW_MAX + 1])
 {
     unsigned n = 0;
-    for (unsigned vid = 0; vid < 4096 && n <= NARROW_MAX; vid++)
-        n += vlan_carries(p, vid);
+    if (p->mode == VLAN_ACCESS || p->mode == VLAN_DOT1Q_TUNNEL) {
+        vids[0] = p->vid;
+        return 1;
+    }
+    if (p->trunks_all)
+        return NARROW_MAX + 1;
+    bool has_native = p->mode != VLAN_TRUNK && !vlan_bit(p->trunks, p->vid);
+    if (has_native)
+        vids[n++] = p->vid;
+    for (unsigned word = 0; word < VLAN_BITMAP_WORDS; word++)
+        for (uint64_t bits = p->trunks[word]; bits && n <= NARROW_MAX; bits &= bits - 1) {
+            uint16_t vid = word * 64 + __builtin_ctzll(bits);
+            if (vlan_carries(p, vid))
+                vids[n++] = vid;
+        }
     return n;
 }
 
@@ -256,25 +271,21 @@ narrow_by_vid(const void *a, const void *b)
 static void
 fill_lists(struct snapshot *s)
 {
+    uint16_t vids[NARROW_MAX + 1];
     size_t room = 0;
     s->wide = take(s, s->n_bundles, sizeof *s->wide);
     for (size_t i = 0; i < s->n_bundles; i++) {
-        unsigned n = count_vlans(&s->bundles[i].vlan);
+        unsigned n = list_vlans(&s->bundles[i].vlan, vids);
         if (n > NARROW_MAX)
             s->wide[s->n_wide++] = &s->bundles[i];
         else
             room += n;
     }
     s->narrow = take(s, room, sizeof *s->narrow);
-    for (size_t i = 0, wide = 0; i < s->n_bundles; i++) {
-        struct snap_bundle *b = &s->bundles[i];
-        if (wide < s->n_wide && s->wide[wide] == b) {
-            wide++;
-            continue;
-        }
-        for (unsigned vid = 0; vid < 4096; vid++)
-            if (vlan_carries(&b->vlan, vid))
-                s->narrow[s->n_narrow++] = (struct snap_in_vlan){vid, b};
+    for (size_t i = 0; i < s->n_bundles; i++) {
+        unsigned n = list_vlans(&s->bundles[i].vlan, vids);
+        for (unsigned j = 0; n <= NARROW_MAX && j < n; j++)
+            s->narrow[s->n_narrow++] = (struct snap_in_vlan){vids[j], &s->bundles[i]};
     }
     if (s->n_narrow)
         qsort(s->narrow, s->n_narrow, sizeof *s->narrow, narrow_by_vid);

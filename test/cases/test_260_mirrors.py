@@ -43,7 +43,7 @@ def test_the_port_for_copies_is_for_nothing_else(br0, four):
     assert seen(tap, lambda: a.send(frame(src=a.mac))) == []
     assert seen(a, lambda: tap.send(frame(src=tap.mac))) == []
     br0.vsctl("clear", "bridge", "br0", "mirrors")
-    assert len(seen(tap, lambda: a.send(frame(src=a.mac)))) == 1
+    eventually(lambda: len(seen(tap, lambda: a.send(frame(src=a.mac)))) == 1)
 
 
 def test_everything_of_one_vlan_is_copied_once(br0, four):
