@@ -1,6 +1,6 @@
 /* loop - the one thread where everything but forwarding happens.
  *
- * Theory.  A thin layer over libuv that gives what protocols need: the time, one-shot timers, work to do soon, descriptors to
+ * Theory.  A thin layer over epoll and libuv that gives what protocols need: the time, one-shot timers, work to do soon, descriptors to
  *          watch.  Work per turn is bounded: who has more to do asks for another turn (task_soon).
  * Time.    loop_now() is the only clock of the control side; it is read once per turn.  time/stop freezes it, time/warp moves
  *          it: timers then fire as if that time had passed.  loop_wall_ms() follows the same warps.

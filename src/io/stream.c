@@ -42,6 +42,7 @@ enum state { RESOLVING, CONNECTING, HANDSHAKING, OPEN, DEAD, GONE };
 #define MAX_IOV 32
 #define READS_PER_TURN 4      /* of a layer, each LOOP_SCRATCH at most */
 #define LINGER_MS 5000        /* a peer that does not read what we said at the end */
+#define HANDSHAKE_MS 30000    /* a peer that connects and then does not speak TLS */
 #define QUEUE_FULL_RETRY_MS 5 /* a unix listener whose queue is full */
 
 struct chunk {
@@ -79,7 +80,7 @@ struct stream {
     struct list chunks;
     size_t backlog;
     struct task go_on, flush;
-    struct timer timer; /* retry, linger */
+    struct timer timer; /* retry, handshake, linger */
 };
 
 static void on_events(void *s_, int events);
@@ -181,6 +182,8 @@ static void
 opened(struct stream *s)
 {
     s->state = OPEN;
+    if (!s->is_lingering)
+        timer_cancel(&s->timer);
     update_watch(s);
     coverage_inc(stream_open);
     if (!list_is_empty(&s->chunks))
@@ -226,6 +229,7 @@ arrived(struct stream *s)
         return;
     }
     s->state = HANDSHAKING;
+    timer_set_in(&s->timer, millis(HANDSHAKE_MS));
     shake_hands(s);
 }
 
@@ -358,6 +362,8 @@ on_timer(void *s_)
     struct stream *s = s_;
     if (s->is_lingering)
         stream_close(s);
+    else if (s->state == HANDSHAKING)
+        die(s, -ETIMEDOUT);
     else
         connect_unix(s);
 }

@@ -280,6 +280,37 @@ TEST(none_trusts_everyone)
     finish();
 }
 
+static void
+set_true(void *flag)
+{
+    *(bool *) flag = true;
+}
+
+static void
+never_mind(void *aux, int err)
+{
+}
+
+TEST(a_peer_that_says_nothing_is_sent_away)
+{
+    static const struct stream_ops silent = {.closed = never_mind};
+    struct why why;
+    bool done = false;
+    configure("server", "ca.cert", false, NULL, NOTHING_ELSE);
+    start();
+    loop_time_stop(loop);
+    AUTO_STR char *target = xasprintf("tcp:127.0.0.1:%u", listener_port(listener));
+    CHECK(stream_connect(loop, target, &silent, NULL, &why));
+    for (int i = 0; i < 5; i++)
+        loop_turn(loop, false);
+    CHECK_EQ(n_refused, 0);
+    loop_time_warp(loop, seconds(31), seconds(1), set_true, &done);
+    while (!done)
+        loop_turn(loop, true);
+    CHECK_EQ(n_refused, 1);
+    finish();
+}
+
 TEST(protocols_and_ciphers_must_meet)
 {
     configure("server", "ca.cert", false, NULL, (struct tls_config){.protocols = "TLSv1.3"});
@@ -396,8 +427,9 @@ int
 main(void)
 {
     const struct CMUnitTest cases[] = {TEST_EACH_(
-        both_sides_know_each_other, strangers_are_refused, none_trusts_everyone, protocols_and_ciphers_must_meet,
-        a_client_takes_the_ca_on_first_contact, files_are_read_again_when_they_change, refusals_name_what_is_wrong)};
+        both_sides_know_each_other, strangers_are_refused, none_trusts_everyone, a_peer_that_says_nothing_is_sent_away,
+        protocols_and_ciphers_must_meet, a_client_takes_the_ca_on_first_contact, files_are_read_again_when_they_change,
+        refusals_name_what_is_wrong)};
     struct why why;
     if (!mkdtemp(dir) || log_set_words(getenv("IO_TLS_TEST_LOG") ? "any:console:info" : "any:off", &why))
         return 1;
