@@ -22,6 +22,8 @@ struct rpc {
     bool gathers;
     struct task flush; /* gathers: what is in 'out' goes */
     size_t max_message;
+    struct text left;   /* gathers: bytes received whose turn has not come, the stream is paused */
+    struct task resume; /* goes on with them */
     bool is_receiving;
     bool is_closed; /* by the owner, while receiving */
 };
@@ -103,11 +105,14 @@ send_text(struct rpc *rpc, struct text *t)
     rpc_end(rpc);
 }
 
+static void go_on(void *aux);
+
 void
 rpc_gather(struct rpc *rpc, struct loop *loop)
 {
     rpc->gathers = true;
     task_init(&rpc->flush, loop, rpc_flush, rpc);
+    task_init(&rpc->resume, loop, go_on, rpc);
 }
 
 void
@@ -168,6 +173,7 @@ rpc_free(struct rpc *rpc)
 {
     text_fini(&rpc->in);
     text_fini(&rpc->out);
+    text_fini(&rpc->left);
     arena_fini(&rpc->arena);
     free(rpc);
 }
@@ -199,22 +205,71 @@ take_bytes(struct rpc *rpc, const char *p, size_t n)
     return used;
 }
 
+/* A server does so much for one peer in a turn, and the next thing only when the peer has taken most of the last. */
+#define TURN_BYTES ((size_t) 256 << 10)
+#define UNREAD_BYTES ((size_t) 4 << 20)
+
+static bool
+has_had_its_turn(const struct rpc *rpc)
+{
+    return rpc->gathers && !rpc->is_closed && (rpc->out.len > TURN_BYTES || stream_backlog(rpc->stream) > UNREAD_BYTES);
+}
+
+static void
+consume(struct rpc *rpc, const char *p, size_t n)
+{
+    const char *end = p + n;
+
+    rpc->is_receiving = true;
+    while (p < end && !rpc->is_closed && !has_had_its_turn(rpc))
+        p += take_bytes(rpc, p, end - p);
+    rpc->is_receiving = false;
+    if (rpc->is_closed) {
+        rpc_free(rpc);
+        return;
+    }
+    bool rests = p < end && has_had_its_turn(rpc);
+    rpc_flush(rpc);
+    if (!rests)
+        return;
+    text_addn(&rpc->left, p, end - p);
+    stream_pause(rpc->stream, true);
+    if (stream_backlog(rpc->stream) <= UNREAD_BYTES)
+        task_soon(&rpc->resume); /* else on_drained() */
+}
+
+static void
+go_on(void *aux)
+{
+    struct rpc *rpc = aux;
+
+    if (stream_backlog(rpc->stream) > UNREAD_BYTES)
+        return; /* on_drained() */
+    AUTO_TEXT struct text left = rpc->left;
+    rpc->left = TEXT_INIT;
+    stream_pause(rpc->stream, false);
+    consume(rpc, left.s, left.len);
+}
+
+static void
+on_drained(void *aux)
+{
+    struct rpc *rpc = aux;
+    if (rpc->left.len)
+        task_soon(&rpc->resume);
+}
+
 static void
 on_received(void *aux, const void *bytes, size_t n)
 {
     struct rpc *rpc = aux;
-    const char *p = bytes, *end = p + n;
 
-    rpc->is_receiving = true;
     if (rpc->ops->heard)
         rpc->ops->heard(rpc->aux);
-    while (p < end && !rpc->is_closed)
-        p += take_bytes(rpc, p, end - p);
-    rpc->is_receiving = false;
-    if (rpc->is_closed)
-        rpc_free(rpc);
+    if (rpc->left.len)
+        text_addn(&rpc->left, bytes, n);
     else
-        rpc_flush(rpc);
+        consume(rpc, bytes, n);
 }
 
 static void
@@ -231,7 +286,8 @@ on_closed(void *aux, int err)
     rpc->ops->closed(rpc->aux, err ? strerror(-err) : "End of file");
 }
 
-static const struct stream_ops stream_ops = {.connected = on_connected, .received = on_received, .closed = on_closed};
+static const struct stream_ops stream_ops = {
+    .connected = on_connected, .received = on_received, .drained = on_drained, .closed = on_closed};
 
 static struct rpc *
 rpc_new(const struct rpc_ops *ops, void *aux)
@@ -270,8 +326,10 @@ rpc_close(struct rpc *rpc)
 {
     if (!rpc)
         return;
-    if (rpc->gathers)
+    if (rpc->gathers) {
         task_cancel(&rpc->flush);
+        task_cancel(&rpc->resume);
+    }
     stream_close(rpc->stream);
     rpc->stream = NULL;
     rpc->is_closed = true;

@@ -36,7 +36,8 @@ void rpc_close(struct rpc *); /* NULL is fine */
 const char *rpc_name(const struct rpc *);
 struct stream *rpc_stream(struct rpc *);
 
-/* For a server.  From here on, what is sent while bytes are being received, or in one turn of the loop, goes out in one write. */
+/* For a server.  From here on, what is sent while bytes are being received, or in one turn of the loop, goes out in one write; and a
+ * peer that asks for much gets it over many turns, the next part when it has read the last. */
 void rpc_gather(struct rpc *, struct loop *);
 void rpc_limit(struct rpc *, size_t max_message); /* a longer one closes the line; 0: no limit */
 size_t rpc_backlog(const struct rpc *);           /* bytes the peer has not taken yet */

@@ -284,3 +284,22 @@ def test_a_silent_peer_is_asked_and_dropped(tmp_path):
             m = alive.receive()
             alive.sock.sendall(json.dumps({"id": m["id"], "result": m["params"], "error": None}).encode())
         assert things(alive) == []
+
+
+def test_a_greedy_client_does_not_hold_up_others(tmp_path):
+    with Database(tmp_path, SCHEMA) as db:
+        greedy, other = db.connect(), db.connect()
+        for i in range(20):
+            greedy.transact("R", *[insert("Thing", n=1000 * i + j, owner="x" * 100) for j in range(500)])
+        request = json.dumps({"method": "transact", "params": ["R", select("Thing", ["n", "owner"])], "id": 7}).encode()
+        greedy.sock.setblocking(False)
+        sent = greedy.sock.send(request * 300)  # 1.5 MB each are asked for, and nothing is read
+        began = time.monotonic()
+        for i in range(20):
+            other.transact("R", insert("Secret", n=i))
+        assert time.monotonic() - began < 5
+        resident = int(next(l for l in open(f"/proc/{db.process.pid}/status") if l.startswith("VmRSS")).split()[1]) >> 10
+        assert resident < 100
+        greedy.sock.settimeout(20)
+        for _ in range(min(20, sent // len(request))):  # all of it comes to who reads
+            assert len(greedy.receive()["result"][0]["rows"]) == 10000
