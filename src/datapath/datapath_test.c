@@ -256,6 +256,27 @@ TEST(frames_of_the_control_thread_run_a_program)
     world_free(w);
 }
 
+TEST(a_cut_is_for_the_next_output_alone)
+{
+    struct world *w = world_new();
+    uint8_t f[64];
+    uint32_t len = frame_udp(f, 1, 2, 5, 80, 0);
+    struct actions a;
+    actions_init(&a);
+    CHECK_EQ(actions_parse("trunc(20),1,7,trunc(1000),1,push_vlan(vid=3,pcp=1),trunc(18),7", NULL, NULL, &a, NULL), 0);
+    dp_packet_out(w->dp, f, len, w->pa, a.bytes, a.len);
+    actions_fini(&a);
+    CHECK_EQ(door_n_out(w->a), 2);
+    CHECK_EQ(door_n_out(w->b), 2);
+    CHECK_EQ(w->a->out[0].len, 20);
+    CHECK_MEM(w->a->out[0].bytes, f, 20);
+    CHECK_EQ(w->a->out[1].len, 60);
+    CHECK_MEM(w->b->out[0].bytes, f, 60);
+    CHECK_EQ(w->b->out[1].len, 18);
+    CHECK_EQ(load_be32(w->b->out[1].bytes + 12), 0x81002003);
+    world_free(w);
+}
+
 TEST(a_flush_forgets_and_counts)
 {
     struct world *w = world_new();
@@ -379,5 +400,5 @@ TEST(the_figures_of_lanes_are_told)
 TESTS(packets_go_where_the_pipeline_says_and_later_ones_do_not_ask, a_bumped_version_makes_the_flow_ask_again,
       verdicts_for_one_packet_are_counted_and_not_kept, drops_are_counted_by_reason_and_remembered,
       copies_reach_the_control_thread, a_port_comes_and_goes_while_others_forward,
-      frames_of_the_control_thread_run_a_program, a_flush_forgets_and_counts, idle_flows_go_by_the_clock_of_the_loop,
-      flows_are_told_as_the_pipeline_made_them, the_figures_of_lanes_are_told)
+      frames_of_the_control_thread_run_a_program, a_cut_is_for_the_next_output_alone, a_flush_forgets_and_counts,
+      idle_flows_go_by_the_clock_of_the_loop, flows_are_told_as_the_pipeline_made_them, the_figures_of_lanes_are_told)
