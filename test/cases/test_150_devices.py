@@ -243,7 +243,7 @@ def test_the_namespace_of_an_internal_port_goes(lab, br0):
     plugged(lab, br0, "a", "internal")
     ns = [n for n in run("ip", "netns").split() if n.endswith("-a")][-1]
     run("ip", "netns", "del", ns)
-    eventually(lambda: "a" in br0.devices())
+    eventually(lambda: "a" in br0.devices(), timeout=40)  # the kernel takes namespaces away one after another, in its own time
     br0.vsctl("del-port", "br0", "a")
     eventually(lambda: "a" not in br0.devices())
 
