@@ -61,18 +61,20 @@ static void
 mark_changes(struct vswitch *v)
 {
     v->root_changed |= client_has_changes(v->db, "Open_vSwitch");
-    CLIENT_FOR_CHANGED (row, v->db, "Bridge")
-        mark_bridge(v, crow_uuid(row));
-    CLIENT_FOR_CHANGED (row, v->db, "Mirror")
-        mark_mirror(v, row);
+    CLIENT_FOR_CHANGED(row, v->db, "Bridge")
+    mark_bridge(v, crow_uuid(row));
+    CLIENT_FOR_CHANGED(row, v->db, "Mirror")
+    mark_mirror(v, row);
     if (client_has_changes(v->db, "Controller")) /* few rows, rarely changed */
         mark_bridges_with_controllers(v);
-    CLIENT_FOR_CHANGED (row, v->db, "Port") {
+    CLIENT_FOR_CHANGED(row, v->db, "Port")
+    {
         struct vbundle *u = vbundle_find(v, crow_uuid(row));
         if (u)
             u->row_changed = u->bridge->is_dirty = true;
     }
-    CLIENT_FOR_CHANGED (row, v->db, "Interface") {
+    CLIENT_FOR_CHANGED(row, v->db, "Interface")
+    {
         struct vport *p = vport_find(v, crow_uuid(row));
         if (p)
             p->row_changed = p->bundle->bridge->is_dirty = true;
