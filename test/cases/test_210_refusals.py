@@ -72,10 +72,10 @@ def test_a_port_on_two_bridges(quiet):
 
 @pytest.mark.ours_only("the field's log says it in other words")
 def test_what_is_not_served_is_told(quiet):
-    quiet.vsctl("set", "bridge", "br0", "stp_enable=true")
-    eventually(lambda: "stp_enable" in quiet.get("Bridge", "br0", "status"))
-    assert any("not served" in line and "stp_enable" in line for line in quiet.complaints())
-    quiet.vsctl("set", "bridge", "br0", "stp_enable=false")
+    quiet.vsctl("set", "bridge", "br0", "mcast_snooping_enable=true")
+    eventually(lambda: "mcast_snooping_enable" in quiet.get("Bridge", "br0", "status"))
+    assert any("not served" in line and "mcast_snooping_enable" in line for line in quiet.complaints())
+    quiet.vsctl("set", "bridge", "br0", "mcast_snooping_enable=false")
     eventually(lambda: quiet.get("Bridge", "br0", "status") == "{}")
     quiet.vsctl("set", "interface", "a", "ingress_policing_rate=1000")
     eventually(lambda: "ingress_policing_rate" in quiet.get("Interface", "a", "status"))
