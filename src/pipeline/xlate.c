@@ -123,17 +123,28 @@ tags_sync(struct xlate *x)
 }
 
 /* Rewrites in the datapath what steps have changed since the last time. */
+static bool
+headers_equal(const struct key *a, const struct key *b)
+{
+    static_assert(offsetof(struct key, port) == 0 && offsetof(struct key, packet_type) == sizeof a->port,
+                  "the port first");
+    const size_t from = offsetof(struct key, packet_type), tags = offsetof(struct key, vlan),
+                 on = tags + sizeof a->vlan;
+    const uint8_t *p = (const uint8_t *) a, *q = (const uint8_t *) b;
+    return !memcmp(p + from, q + from, tags - from) && !memcmp(p + on, q + on, KEY_FRAME_BYTES - on);
+}
+
 static void
 headers_sync(struct xlate *x)
 {
+    if (headers_equal(&x->base, &x->flow))
+        return;
     struct key pair[2] = {x->base, x->flow};
     /* Tags are not headers here: both sides are given the ones the frame has. */
     for (int i = 0; i < 2; i++) {
         memcpy(pair[i].vlan, x->in->key->vlan, sizeof pair[i].vlan);
         pair[i].port = x->in->key->port;
     }
-    if (!memcmp(&pair[0], &pair[1], KEY_FRAME_BYTES))
-        return;
     uint8_t both[2 * KEY_FRAME_BYTES];
     memcpy(both, &pair[0], KEY_FRAME_BYTES);
     memcpy(both + KEY_FRAME_BYTES, &pair[1], KEY_FRAME_BYTES);
