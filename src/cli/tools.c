@@ -1,6 +1,7 @@
 #include "cli/tools.h"
 
 #include "cli/appctl.h"
+#include "cli/ask.h"
 #include "cli/dbclient.h"
 #include "cli/dbtool.h"
 #include "cli/ofctl.h"
@@ -17,6 +18,8 @@ const struct tool tools[] = {
     {"down", NULL, "[--cleanup]", "stop them; with --cleanup bridges and their devices go, too", sluice_down},
     {"status", NULL, "[--json] [--interval=SECONDS]", "what is connected, learned, how fast, and what was dropped",
      sluice_status},
+    {"trace", NULL, "BRIDGE FLOW [-generate | FRAME]", "what would happen to this frame, step by step", sluice_trace},
+    {"drops", NULL, "[--last] [--json]", "which frames were dropped, and why", sluice_drops},
     {"vsctl", "ovs-vsctl", "[OPTIONS] COMMAND [ARG...]", "read and change the configuration of the switch", vsctl_main},
     {"appctl", "ovs-appctl", "[-t TARGET] COMMAND [ARG...]", "ask or command a running program", appctl_main},
     {"dbclient", "ovsdb-client", "[OPTIONS] COMMAND [ARG...]", "ask a database server, watch what it holds",
