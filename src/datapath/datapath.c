@@ -235,6 +235,8 @@ dp_port_changed(struct datapath *dp, dpport number)
 {
     struct dp_port *port = port_find(dp, number);
     ASSERT(port);
+    if (dp_placement_is_right(dp, port))
+        return;
     dp_unplace_port(dp, port, true);
     dp_place_port(dp, port);
 }

@@ -61,6 +61,7 @@ load(const _Atomic uint64_t *counter)
 void dp_lanes_start(struct datapath *);
 void dp_place(struct datapath *, unsigned n_lanes, const char *cpus);
 void dp_place_port(struct datapath *, struct dp_port *);
+bool dp_placement_is_right(const struct datapath *, const struct dp_port *);
 /* No lane receives from it any more; 'drain': and what it received has been served. */
 void dp_unplace_port(struct datapath *, struct dp_port *, bool drain);
 void dp_balance(struct datapath *); /* once a second */

@@ -141,8 +141,14 @@ TEST(order_is_kept_while_queues_go_from_lane_to_lane)
         for (unsigned flow = 0; flow < FLOWS && n < 4000; flow++, n++)
             put(w, flow, i);
         lanes(w, 1 + i % 3);
-        if (i % 10 == 0)
+        if (i % 10 == 0) { /* another descriptor for the same queue */
+            pthread_mutex_lock(&w->in->lock);
+            int old = w->in->fd;
+            w->in->fd = dup(old);
+            pthread_mutex_unlock(&w->in->lock);
             dp_port_changed(w->dp, w->pin);
+            close(old);
+        }
     }
     check_order(w, n);
     struct dp_stats s;

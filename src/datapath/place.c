@@ -274,6 +274,23 @@ dp_place_port(struct datapath *dp, struct dp_port *port)
     }
 }
 
+/* Are the queues that stand on lanes those that the device has now? */
+bool
+dp_placement_is_right(const struct datapath *dp, const struct dp_port *port)
+{
+    const struct device_class *class = port->device->class;
+    unsigned n = class->n_rx_queues(port->device), n_wanted = 0, n_right = 0, n_all = 0;
+    for (unsigned i = 0; i < n; i++)
+        n_wanted += class->rx_fd(port->device, i) >= 0;
+    for (const struct rxq *q = dp->rxqs; q; q = q->next) {
+        if (q->port != port)
+            continue;
+        n_all++;
+        n_right += q->queue < n && class->rx_fd(port->device, q->queue) == q->fd;
+    }
+    return n_right == n_wanted && n_all == n_wanted;
+}
+
 void
 dp_unplace_port(struct datapath *dp, struct dp_port *port, bool drain)
 {
