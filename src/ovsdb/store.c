@@ -51,6 +51,7 @@ struct store {
     instant compact_began, last_compact;
     unsigned n_commits; /* since then */
     int64_t base_size;  /* of the snapshot */
+    bool sync_failed;   /* since the file was last written anew */
     bool is_closing;
 };
 
@@ -160,6 +161,7 @@ sync_done(uv_work_t *work, int status UNUSED)
     } else if (s->sync_errno) {
         AUTO(dberr) struct dberr *err = dberr_io(s->sync_errno, "%s: fsync failed", s->path);
         log_err("%s: fsync failed (%s)", s->path, strerror(s->sync_errno));
+        s->sync_failed = true; /* store_run() */
         call_all(&s->syncing, err);
     } else {
         call_all(&s->syncing, NULL);
@@ -220,6 +222,7 @@ compact_end(struct store *s, struct dberr *err)
         unlink(s->tmp);
         s->last_compact = instant_add(s->last_compact, (span){COMPACT_RETRY.ns - COMPACT_MIN.ns});
     } else {
+        s->sync_failed = false;
         s->n_commits = 0;
         s->base_size = dblog_size(s->log);
         log_info("%s: Database compaction took %lldms", s->path,
@@ -416,7 +419,9 @@ is_time(const struct store *s)
 void
 store_run(struct store *s, const struct db *db)
 {
-    if (!s->is_compacting && is_time(s))
+    if (!s->is_compacting && s->sync_failed)
+        store_compact(s, db, "written anew after a failed fsync", NULL, NULL);
+    else if (!s->is_compacting && is_time(s))
         store_compact(s, db, "compacting database online", NULL, NULL);
 }
 

@@ -144,6 +144,8 @@ def test_a_full_disk_refuses_and_recovers(tmp_path):
         with pytest.raises(Refused):
             c.transact("L", insert("Account", amount=100), {"op": "commit", "durable": True})
         control.unlink()
+        eventually(lambda: b"written anew after a failed fsync" in db.file.read_bytes())
+        c.transact("L", insert("Account", amount=101), {"op": "commit", "durable": True})
     with Database(tmp_path, SCHEMA) as db:
         amounts = [r["amount"] for r in db.transact(select("Account", ["_uuid", "amount"]))[0]["rows"]]
         assert set(range(10)) <= set(amounts)
