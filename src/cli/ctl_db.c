@@ -480,8 +480,8 @@ rows_of(struct ctl *ctl, const struct ctl_table *t, crows *out)
     const struct ctl_row_id *id = &t->ids[0];
     bool has_name = id->table && !id->ref_column && !strcmp(id->table, t->name);
 
-    CLIENT_FOR (row, ctl->client, t->name)
-        vec_push(out, row);
+    CLIENT_FOR(row, ctl->client, t->name)
+    vec_push(out, row);
     sort_rows(out, has_name ? id->name_column : NULL);
 }
 
@@ -1020,8 +1020,8 @@ show_row(struct ctl *ctl, struct text *out, const struct ctl_show *show, const s
 static int
 show_run(struct ctl *ctl, struct ctl_run *run, struct why *why)
 {
-    CLIENT_FOR (row, ctl->client, ctl->shows[0].table)
-        show_row(ctl, &run->output, &ctl->shows[0], row, 0);
+    CLIENT_FOR(row, ctl->client, ctl->shows[0].table)
+    show_row(ctl, &run->output, &ctl->shows[0], row, 0);
     return 0;
 }
 

@@ -230,7 +230,8 @@ row_by_id(struct ctl *ctl, const struct ctl_table *t, const struct ctl_row_id *i
         if (!strcmp(record, ".") && client_n_rows(ctl->client, id->table) == 1)
             found = client_only(ctl->client, id->table);
     } else {
-        CLIENT_FOR (row, ctl->client, id->table) {
+        CLIENT_FOR(row, ctl->client, id->table)
+        {
             if (!is_named(crow_value(row, id->name_column), record))
                 continue;
             if (found)
@@ -250,7 +251,8 @@ row_by_partial_uuid(struct ctl *ctl, const struct ctl_table *t, const char *reco
     *out = NULL;
     if (!may_be_partial_uuid(record))
         return 0;
-    CLIENT_FOR (row, ctl->client, t->name) {
+    CLIENT_FOR(row, ctl->client, t->name)
+    {
         struct uuid_text text = uuid_text(crow_uuid(row));
         if (strncasecmp(text.s, record, strlen(record)))
             continue;

@@ -366,7 +366,8 @@ run(struct ctl *ctl, const struct options *o, int64_t *next_cfg, struct why *why
 static bool
 switch_has_reached(const struct ctl *ctl, int64_t next_cfg)
 {
-    CLIENT_FOR (ovs, ctl->client, "Open_vSwitch") {
+    CLIENT_FOR(ovs, ctl->client, "Open_vSwitch")
+    {
         if (crow_int(ovs, "cur_cfg", 0) >= next_cfg)
             return true;
     }

@@ -169,7 +169,8 @@ delete_real_bridge(struct ctl *ctl, const struct model_bridge *br)
     for (size_t i = 0; i < ports.n; i++)
         delete_port_rows(ctl, ports.at[i]);
     vec_fini(&ports);
-    CLIENT_FOR (set, ctl->client, "Flow_Sample_Collector_Set") {
+    CLIENT_FOR(set, ctl->client, "Flow_Sample_Collector_Set")
+    {
         if (crow_ref(set, "bridge") == br->row)
             ctxn_delete(ctl->txn, set);
     }

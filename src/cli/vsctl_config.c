@@ -274,14 +274,14 @@ static int
 emer_reset(struct ctl *ctl, struct ctl_run *run, struct why *why)
 {
     for (size_t i = 0; i < ARRAY_SIZE(reset_columns); i++) {
-        CLIENT_FOR (row, ctl->client, reset_columns[i].table)
-            ctxn_clear(ctl->txn, row, reset_columns[i].column);
+        CLIENT_FOR(row, ctl->client, reset_columns[i].table)
+        ctxn_clear(ctl->txn, row, reset_columns[i].column);
     }
-    CLIENT_FOR (br, ctl->client, "Bridge")
-        reset_other_config(ctl, br);
+    CLIENT_FOR(br, ctl->client, "Bridge")
+    reset_other_config(ctl, br);
     for (size_t i = 0; i < ARRAY_SIZE(reset_tables); i++) {
-        CLIENT_FOR (row, ctl->client, reset_tables[i])
-            ctxn_delete(ctl->txn, row);
+        CLIENT_FOR(row, ctl->client, reset_tables[i])
+        ctxn_delete(ctl->txn, row);
     }
     model_forget(ctl);
     return 0;

@@ -122,7 +122,8 @@ is_too_narrow(const struct ctl *ctl)
 {
     const struct vsctl *v = vsctl_of(ctl);
 
-    CLIENT_FOR (port, ctl->client, "Port") {
+    CLIENT_FOR(port, ctl->client, "Port")
+    {
         if (v->reach != MODEL_NAMED && crow_bool(port, "fake_bridge", false))
             return true;
     }

@@ -256,7 +256,8 @@ TEST(client_tells_what_changed)
          "\":{\"insert\":{\"name\":\"c\"}}}}]");
     settle(&p);
     unsigned n = 0;
-    CLIENT_FOR_CHANGED (row, p.client, "Box") {
+    CLIENT_FOR_CHANGED(row, p.client, "Box")
+    {
         bool is_b = !strcmp(crow_str(row, "name"), "b");
         CHECK_EQ(crow_is_new(row), !is_b);
         CHECK(crow_has_changed(row, "tags"));

@@ -589,8 +589,8 @@ size_t
 client_n_rows(const struct client *c, const char *table)
 {
     size_t n = 0;
-    CLIENT_FOR (row, c, table)
-        n++;
+    CLIENT_FOR(row, c, table)
+    n++;
     return n;
 }
 

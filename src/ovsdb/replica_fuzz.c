@@ -25,7 +25,8 @@ apply(struct client *c, const char *json, size_t n, bool is_2, bool whole)
 static void
 look(const struct client *c)
 {
-    CLIENT_FOR (br, c, "Bridge") {
+    CLIENT_FOR(br, c, "Bridge")
+    {
         crows ports = VEC_INIT;
         crow_refs(br, "ports", &ports);
         for (size_t i = 0; i < ports.n; i++)
