@@ -55,6 +55,7 @@ fuzz:
 
 bench: all
 	bench/run $(if $(K),-k '$(K)')
+	SLUICE_BUILD=$(BUILD) bench/ovsdb $(if $(K),-k '$(K)')
 
 asan:
 	dev/check-variant asan
