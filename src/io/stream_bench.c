@@ -19,7 +19,7 @@
     "\"br0\"]],\"row\":{\"ports\":[\"named-uuid\",\"x\"]}},{\"op\":\"mutate\",\"table\":\"Open_vSwitch\",\"where\":[]" \
     "}]"
 static const char request[] = "{\"method\":\"transact\",\"id\":7,\"params\":" PARAMS "}";
-static const char answer_size_note[] = "{\"id\":7,\"result\":" PARAMS ",\"error\":null}";
+#define ANSWER "{\"id\":7,\"result\":" PARAMS ",\"error\":null}"
 
 /* ---- the server ---- */
 
@@ -173,6 +173,6 @@ main(int argc, char *argv[])
     if (argc > 3)
         n_messages = atoi(argv[3]);
     run("bytes", accept_bytes, sizeof request - 1);
-    run("messages", accept_messages, sizeof answer_size_note - 1);
+    run("messages", accept_messages, sizeof ANSWER - 1);
     return 0;
 }
