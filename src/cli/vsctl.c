@@ -270,8 +270,27 @@ set_comment(struct ctl *ctl)
     ctxn_comment(ctl->txn, text_str(&t));
 }
 
+/* Two runs may both find a name free and both insert it: the server then refuses the later one, which should look again.  Seldom
+ * more than once; a refusal that is our own fault must not go on for ever. */
+#define MAX_CONFLICTS 3
+
+static bool
+has_lost_a_race(struct ctl *ctl, unsigned seqno)
+{
+    struct vsctl *v = vsctl_of(ctl);
+
+    if (!strstr(ctxn_error(ctl->txn), "\"constraint violation\"") || v->n_conflicts >= MAX_CONFLICTS)
+        return false;
+    (void) client_wait_change(ctl->client, millis(1)); /* what the other one did has come before the refusal */
+    if (client_seqno(ctl->client) == seqno)
+        return false;
+    v->n_conflicts++;
+    return true;
+}
+
+/* seqno: the replica's when the commands ran */
 static int
-settle(struct ctl *ctl, enum ctxn_status status, struct why *why)
+settle(struct ctl *ctl, enum ctxn_status status, unsigned seqno, struct why *why)
 {
     switch (status) {
     case CTXN_UNCHANGED:
@@ -281,6 +300,8 @@ settle(struct ctl *ctl, enum ctxn_status status, struct why *why)
     case CTXN_TRY_AGAIN:
         return refuse(why, -EAGAIN, "the database changed meanwhile");
     case CTXN_ERROR:
+        if (has_lost_a_race(ctl, seqno))
+            return refuse(why, -EAGAIN, "another run was faster");
         fprintf(stderr, "%s: transaction error: %s\n", ctl->program, ctxn_error(ctl->txn));
         ctl->status = EXIT_FAILURE;
         return refuse(why, -EINVAL, "transaction error");
@@ -299,6 +320,7 @@ static int
 attempt(struct ctl *ctl, const struct options *o, int64_t *next_cfg, struct why *why)
 {
     struct vsctl *v = vsctl_of(ctl);
+    unsigned seqno = client_seqno(ctl->client);
     struct symtab symtab;
 
     symtab_init(&symtab);
@@ -318,7 +340,7 @@ attempt(struct ctl *ctl, const struct options *o, int64_t *next_cfg, struct why 
     model_forget(ctl);
     if (!err) {
         enum ctxn_status status = ctxn_commit_wait(ctl->txn);
-        err = settle(ctl, status, why);
+        err = settle(ctl, status, seqno, why);
         if (status == CTXN_SUCCESS)
             *next_cfg = ctxn_incremented(ctl->txn);
     }
@@ -347,6 +369,7 @@ run(struct ctl *ctl, const struct options *o, int64_t *next_cfg, struct why *why
     for (;;) {
         if (client_wait_ready(ctl->client, nanos(0), NULL))
             return no_connection(ctl, o, why);
+        unsigned seqno = client_seqno(ctl->client);
         int err = attempt(ctl, o, next_cfg, why);
         if (err != -EAGAIN && err != -ESTALE)
             return err;
@@ -356,7 +379,7 @@ run(struct ctl *ctl, const struct options *o, int64_t *next_cfg, struct why *why
             model_widen(ctl);
             continue;
         }
-        if (client_wait_change(ctl->client, nanos(0)))
+        if (client_seqno(ctl->client) == seqno && client_wait_change(ctl->client, nanos(0)))
             return no_connection(ctl, o, why);
     }
 }

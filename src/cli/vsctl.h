@@ -46,6 +46,7 @@ struct vsctl {
     VEC(const char *) names;
     bool has_model;
     struct hmap bridges, ports, ifaces;
+    unsigned n_conflicts;        /* attempts that another run was faster than */
     VEC(struct uuid) new_ifaces; /* provisional: looked at again once the switch has taken them */
 };
 
