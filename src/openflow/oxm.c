@@ -379,18 +379,29 @@ oxm_get_match(struct cursor *c, bool loose, struct match *out, uint64_t *cookie,
     return OFERR_OK;
 }
 
+/* Does the match ask of a tag's priority what OXM's fields cannot say: some of its bits, or any without asking for a tag? */
+static bool
+needs_whole_tci(const struct match *m)
+{
+    const uint16_t all = 7 << VLAN_PCP_SHIFT;
+    uint16_t tci = host16(m->key.vlan[0].tci), asked = host16(m->mask.vlan[0].tci);
+    return (asked & all) && ((asked & all) != all || !(tci & asked & VLAN_PRESENT));
+}
+
 /* Fields whose bits another row stands for when a match is written. */
 static bool
-is_written_otherwise(enum field_id id, bool nxm)
+is_written_otherwise(enum field_id id, bool nxm, bool whole_tci)
 {
     if (id >= FIELD_XREG0 && id <= FIELD_XXREG7)
         return true;
     switch (id) {
     case FIELD_VLAN_TCI:
-    case FIELD_IP_TOS:
-        return !nxm;
+        return !whole_tci;
     case FIELD_VLAN_VID:
     case FIELD_VLAN_PCP:
+        return whole_tci;
+    case FIELD_IP_TOS:
+        return !nxm;
     case FIELD_IP_DSCP:
         return nxm;
     default:
@@ -403,10 +414,11 @@ oxm_put_match(const struct match *m, enum of_version version, bool nxm, uint64_t
               struct text *out)
 {
     size_t start = out->len;
+    bool whole_tci = nxm || needs_whole_tci(m);
     for (size_t i = 0; i < FIELD_N; i++) {
         const struct field *f = &fields[i];
         union field_value value, mask;
-        if (!first_of_field[i] || is_written_otherwise(f->id, nxm) || field_is_wild(f, &m->mask))
+        if (!first_of_field[i] || is_written_otherwise(f->id, nxm, whole_tci) || field_is_wild(f, &m->mask))
             continue;
         /* PCP without a word about the tag cannot be said, nor TCP's ports of no protocol: the prerequisite tells which row is meant. */
         if (!field_prerequisite(f, &m->key, NULL))
