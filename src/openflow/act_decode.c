@@ -399,8 +399,8 @@ learn_spec(struct cursor *c, uint16_t header, struct oa_learn_spec *s)
     enum of_error err = OFERR_OK;
     s->is_immediate = header & 0x2000;
     s->kind = header >> 11 & 3;
-    if (header & ~0x3fff || s->kind == 3 || !n_bits)
-        return OFERR_OFPBAC_BAD_ARGUMENT;
+    if (header & ~0x3fff || s->kind == 3 || !n_bits || (s->kind == LEARN_OUTPUT && s->is_immediate))
+        return OFERR_OFPBAC_BAD_ARGUMENT; /* an output names its port by a field */
     if (s->is_immediate) {
         unsigned bytes = ROUND_UP(DIV_ROUND_UP(n_bits, 8), 2);
         if (n_bits > 128)
