@@ -13,6 +13,8 @@ flow_mod_again(const struct flow_mod *fm, enum of_version v)
     flow_mod_encode(fm, v, true, 1, &wire);
     ASSERT(of_msg_identify(wire.s, wire.len, &info) == OFERR_OK);
     ASSERT(flow_mod_decode(&info, true, &again, &actions) == OFERR_OK);
+    if (v == OF11)
+        return; /* its fixed match cannot say every mask that NXM brought */
     AUTO_TEXT struct text one = TEXT_INIT, two = TEXT_INIT;
     match_format(&fm->match, NULL, false, &one);
     match_format(&again.match, NULL, false, &two);
