@@ -4,7 +4,7 @@
  *             the field; instructions are elements too, in the order in which they are carried out, write_actions, clear and goto
  *             last.  acts.def has a row for each.
  * Ownership.  struct oa_list owns its bytes; elements point into it only while it does not grow.
- * Errors.     Decoders and checks answer with an enum of_error; text with -EINVAL and a sentence.
+ * Errors.     Decoders answer with an enum of_error; text with -EINVAL and a sentence.
  * Source.     OpenFlow 1.0 5.2.4 to 1.5.1 7.2.6; ovs-actions(7).
  */
 #ifndef OPENFLOW_ACT_H
@@ -293,13 +293,6 @@ void oa_format(const void *list, size_t len, const struct port_names *, struct t
 
 /* ---- sense ---- */
 
-struct oa_check {
-    const struct match *match; /* what the rule matches: prerequisites are looked up here */
-    uint8_t table, n_tables;
-    uint32_t max_port; /* highest real port number that may be named; 0xff00 by default */
-};
-/* Do the actions make sense behind this match?  Follows what earlier actions make of the frame's type. */
-enum of_error oa_check_list(const void *list, size_t len, const struct oa_check *);
 bool oa_outputs_to(const void *list, size_t len, uint32_t port);
 bool oa_outputs_to_group(const void *list, size_t len, uint32_t group);
 bool oa_equal(const void *a, size_t a_len, const void *b, size_t b_len);

@@ -34,7 +34,7 @@ struct packet_in {
     uint64_t cookie;
     struct match context; /* in_port, and what the pipeline knew */
 };
-/* NXT2 is not made here yet: it is answered in the standard's form. */
+/* NXT2 is not made yet: who asks for it (NXT_SET_PACKET_IN_FORMAT) is refused. */
 void packet_in_encode(const struct packet_in *, enum of_version, enum packet_in_format, struct text *);
 
 #endif

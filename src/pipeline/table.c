@@ -409,14 +409,6 @@ tables_query(struct tables *ts, const struct flow_query *q, bool (*fn)(void *aux
 }
 
 void
-tables_relevant(const struct tables *ts, struct key *mask)
-{
-    struct rule *r;
-    HMAP_FOR (r, by_cookie, &ts->by_cookie)
-        shape_mask(r->cls.shape, mask);
-}
-
-void
 tables_flush(struct tables *ts, instant now)
 {
     const struct flow_mod all = {

@@ -71,8 +71,6 @@ cls_version tables_version(const struct tables *);
 struct rule *tables_find(const struct tables *, uint8_t table, const struct key *, cls_version, struct key *mask);
 /* No rule at all: the fail mode decides. */
 bool tables_are_empty(const struct tables *);
-/* Every bit that some rule of the bridge looks at. */
-void tables_relevant(const struct tables *, struct key *mask);
 
 /* ---- writer ---- */
 
